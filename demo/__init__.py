@@ -1,0 +1,1 @@
+"""The embedded world: draws it, trains its base model, and holds the small weights."""

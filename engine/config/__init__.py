@@ -1,0 +1,40 @@
+"""The types of a run: dataclasses that OmegaConf checks values against; no torch, no logic."""
+
+from engine.config.dataset import DatasetConfig
+from engine.config.errors import ConfigError
+from engine.config.evaluation import EvaluationConfig
+from engine.config.loss import LossConfig
+from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
+from engine.config.model import Family, LayerGroup, ModelConfig, Prediction
+from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
+from engine.config.noise import NoiseConfig
+from engine.config.optimizer import OptimizerConfig
+from engine.config.run import RunConfig
+from engine.config.sampling import Sampler, SamplingConfig
+from engine.config.tracking import TrackingConfig, WandbMode
+from engine.config.training import MixedPrecision, TrainingConfig
+
+__all__ = [
+    "ConfigError",
+    "DatasetConfig",
+    "EvaluationConfig",
+    "Family",
+    "LRScheduleConfig",
+    "LRScheduleKind",
+    "LayerGroup",
+    "LoRAConfig",
+    "LossConfig",
+    "MixedPrecision",
+    "ModelConfig",
+    "NetworkConfig",
+    "NoiseConfig",
+    "OptimizerConfig",
+    "Prediction",
+    "RunConfig",
+    "Sampler",
+    "SamplingConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+    "WandbMode",
+    "effective_alpha",
+]

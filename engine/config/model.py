@@ -1,0 +1,46 @@
+"""Which base model is fine-tuned, and what its recipe recommends to the other groups."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Family(Enum):
+    """Which code loads the model; facts about each are rows of engine/models/facts.py."""
+
+    sd1 = "sd1"
+
+
+class Prediction(Enum):
+    """What the network predicts: the noise, or the velocity (Salimans & Ho 2022)."""
+
+    epsilon = "epsilon"
+    v = "v"
+
+
+class LayerGroup(Enum):
+    """Named groups of layers that a network can go on."""
+
+    attention = "attention"
+    feed_forward = "feed_forward"
+    projections = "projections"
+    convolutions = "convolutions"
+    time_embedding = "time_embedding"
+
+
+@dataclass(kw_only=True, slots=True)
+class ModelConfig:
+    """One recipe of conf/model/: the weights, and the defaults that other groups take from it."""
+
+    name: str = "demo"  # the recipe's own name; the default first part of the run folder
+    family: Family = Family.sd1  # which family's code loads the checkpoint
+    checkpoint: str | None = None  # diffusers folder (looked up here, then in the project) or hub id
+    prediction: Prediction = Prediction.epsilon  # what the checkpoint was trained to predict
+    resolution: int = 512  # pixels; the side of a square picture that the model was made for
+    bucket_step: int = 64  # pixels; bucket sides are multiples of it
+    default_lr: float = 1e-4  # learning rate that optimizers without one of their own take
+    default_steps: int = 1500  # optimizer steps where training.steps and training.epochs are null
+    default_layers: list[LayerGroup] = field(
+        default_factory=lambda: [LayerGroup.attention, LayerGroup.feed_forward, LayerGroup.projections]
+    )  # what network.layers takes
+    default_guidance: float = 7.5  # what sampling.guidance_scale takes
+    encoder: str | None = None  # what evaluation.encoder takes; null for the demo: its own CLIP

@@ -1,0 +1,32 @@
+"""What is trained on top of the frozen base."""
+
+from dataclasses import dataclass, field
+
+from engine.config.model import LayerGroup
+
+DEFAULT_ALPHA_RATIO = 0.5
+
+
+@dataclass(kw_only=True, slots=True)
+class NetworkConfig:
+    """What every kind of network has; each kind of conf/network/ is a subclass with its own options."""
+
+    layers: list[LayerGroup] = field(default_factory=list)  # which layer groups are adapted
+
+
+@dataclass(kw_only=True, slots=True)
+class LoRAConfig(NetworkConfig):
+    """Low-rank adaptation (Hu et al. 2021): W + alpha / rank * B A, on Linear and Conv2d layers."""
+
+    rank: int = 16  # inner width of each layer's pair of matrices; >= 1
+    alpha: float | None = None  # strength; null = rank x alpha_ratio; not together with alpha_ratio
+    alpha_ratio: float | None = None  # alpha / rank; null = 0.5; not together with alpha
+    dropout: float = 0.0  # share of a layer's inputs to its LoRA set to zero in training; 0 <= p < 1
+
+
+def effective_alpha(network: LoRAConfig) -> float:
+    """The alpha in force: as given, or rank x alpha_ratio (0.5 where neither is given)."""
+    if network.alpha is not None:
+        return network.alpha
+    ratio = DEFAULT_ALPHA_RATIO if network.alpha_ratio is None else network.alpha_ratio
+    return network.rank * ratio

@@ -1,0 +1,30 @@
+"""Which pictures a run draws, to be looked at and to be scored."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Sampler(Enum):
+    """How a picture is denoised."""
+
+    ddim = "ddim"
+    euler = "euler"
+    dpmpp_2m = "dpmpp_2m"
+
+
+@dataclass(kw_only=True, slots=True)
+class SamplingConfig:
+    """Prompts x seeds, drawn by the base model before training and by the result after it."""
+
+    prompt_file: str | None = None  # one prompt a line; null = the demo's prompts, else the captions
+    num_prompts: int = 8  # prompts drawn at the end, the first of the list; 0 = no pictures
+    seeds: list[int] = field(default_factory=lambda: [1, 2])  # one picture of each prompt for each
+    negative_prompt: str = ""  # what to steer away from; works from guidance_scale 1 up
+    steps: int = 20  # denoising steps; >= 1
+    guidance_scale: float = 7.5  # classifier-free guidance; 1 = off
+    sampler: Sampler = Sampler.ddim  # deterministic ones only
+    width: int | None = None  # pixels; null = dataset.resolution
+    height: int | None = None  # pixels; null = dataset.resolution
+    preview_every: int = 100  # steps between previews of the first prompts; 0 = none
+    preview_prompts: int = 4  # how many prompts a preview draws, with the first seed
+    batch_size: int = 8  # pictures drawn at a time; changes memory and speed, not the pictures
