@@ -1,0 +1,76 @@
+"""What the engine asks of a model family; one implementation a file beside this one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import LayerGroup, ModelConfig
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class AdaptableLayer:
+    """A layer that a network can go on: root.get_submodule(name)."""
+
+    component: str  # "unet", "text_encoder"
+    name: str  # path of the module inside its component
+    root: nn.Module  # the component itself
+    group: LayerGroup
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class LatentDistribution:
+    """The VAE's Gaussian over latents, scaled to what the denoiser is trained on."""
+
+    mean: Tensor  # [B, C, h, w]
+    std: Tensor  # [B, C, h, w]
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Fingerprints:
+    """sha256 of the weight files, so that what was computed with them can be kept by content."""
+
+    base: str  # all parts together
+    vae: str
+    text: str  # text encoder and tokenizer
+
+
+class ModelFamily(Protocol):
+    """A frozen base model, loaded once and kept; a run only attaches and detaches its network."""
+
+    config: ModelConfig
+    device: torch.device
+    fingerprints: Fingerprints
+    alphas_cumprod: Tensor  # [T], the checkpoint's noise schedule
+    latent_channels: int
+    latent_factor: int  # pixels a latent stands for, along one side
+
+    def encode_images(self, pixels: Tensor) -> LatentDistribution:
+        """pixels [B, 3, H, W] in [-1, 1] -> latents [B, C, H/f, W/f]."""
+        ...
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1]."""
+        ...
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """B prompts -> text embeddings [B, L, D], float32."""
+        ...
+
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
+        """The denoiser's output [B, C, h, w] for latents, timesteps [B] and text [B, L, D]."""
+        ...
+
+    def adaptable_layers(self) -> list[AdaptableLayer]:
+        """Every layer that a network may go on, in the model's own order."""
+        ...
+
+    def set_gradient_checkpointing(self, on: bool) -> None:
+        """Whether the denoiser recomputes activations in the backward pass to save memory."""
+        ...
+
+    def sampling_scheduler(self, name: str) -> object:
+        """A fresh diffusers scheduler of that sampler's kind, on the checkpoint's own noise schedule."""
+        ...

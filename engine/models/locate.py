@@ -1,0 +1,32 @@
+"""Where a model's files lie on this machine; no torch, nothing is downloaded."""
+
+import re
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def find_checkpoint(name: str) -> Path | None:
+    """The folder that `name` means, or None.
+
+    Looked up in this order: as written (from the working directory), below the project's own folder
+    (so that `demo/weights` is found from anywhere), as a repository id in the local hub cache.
+    """
+    for candidate in (Path(name).expanduser(), PROJECT / name):
+        if candidate.exists():
+            return candidate.resolve()
+    if not is_hub_id(name):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    for marker in ("model_index.json", "config.json"):
+        found = try_to_load_from_cache(name, marker)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether `name` has the form owner/repository."""
+    return _HUB_ID.fullmatch(name) is not None
