@@ -5,7 +5,7 @@ from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
 from engine.config.loss import LossConfig
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
-from engine.config.model import Family, LayerGroup, ModelConfig, Prediction
+from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
 from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
 from engine.config.noise import NoiseConfig
 from engine.config.optimizer import OptimizerConfig
@@ -15,6 +15,7 @@ from engine.config.tracking import TrackingConfig, WandbMode
 from engine.config.training import MixedPrecision, TrainingConfig
 
 __all__ = [
+    "DEMO_CONCEPTS",
     "ConfigError",
     "DatasetConfig",
     "EvaluationConfig",
@@ -37,4 +38,5 @@ __all__ = [
     "TrainingConfig",
     "WandbMode",
     "effective_alpha",
+    "is_demo",
 ]

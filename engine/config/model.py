@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 
+DEMO = "demo"  # the recipe that brings its own concepts, prompts, references and encoder
+DEMO_CONCEPTS = ("sks", "night", "bright")  # the first is what dataset.concept=null means
+
+
 class Family(Enum):
     """Which code loads the model; facts about each are rows of engine/models/facts.py."""
 
@@ -42,5 +46,12 @@ class ModelConfig:
     default_layers: list[LayerGroup] = field(
         default_factory=lambda: [LayerGroup.attention, LayerGroup.feed_forward, LayerGroup.projections]
     )  # what network.layers takes
+    default_alpha_ratio: float = 0.5  # what network.alpha_ratio takes where network.alpha is null
+    default_batch_size: int = 1  # what dataset.batch_size takes
     default_guidance: float = 7.5  # what sampling.guidance_scale takes
     encoder: str | None = None  # what evaluation.encoder takes; null for the demo: its own CLIP
+
+
+def is_demo(model: ModelConfig) -> bool:
+    """Whether the run is on the embedded demo, which brings pictures, prompts, references and an encoder."""
+    return model.name == DEMO
