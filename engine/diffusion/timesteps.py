@@ -14,6 +14,6 @@ def uniform_timesteps(draws: Tensor, *, num_timesteps: int) -> Tensor:
 
 
 def spaced_timesteps(count: int, *, num_timesteps: int) -> Tensor:
-    """The middles of `count` equal parts of the schedule, for a loss that is always taken at the same places."""
+    """The middles of `count` equal parts of the schedule, where a fixed loss is taken."""
     parts = torch.arange(count, dtype=torch.float64)
     return uniform_timesteps((parts + 0.5) / count, num_timesteps=num_timesteps)

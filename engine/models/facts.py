@@ -38,7 +38,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
 
 
 def layer_group(family: Family, module_name: str) -> LayerGroup | None:
-    """The group that a module of the family's denoiser belongs to, by its diffusers name; None: not adaptable."""
+    """The group of a denoiser's module, by its diffusers name; None: not adaptable."""
     for group, pattern in FAMILIES[family].layer_groups:
         if re.fullmatch(pattern, module_name):
             return group

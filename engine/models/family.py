@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.config import LayerGroup, ModelConfig
+from engine.config import LayerGroup, ModelConfig, Sampler
+from engine.models.fingerprint import Fingerprints
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -28,13 +29,27 @@ class LatentDistribution:
     std: Tensor  # [B, C, h, w]
 
 
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Fingerprints:
-    """sha256 of the weight files, so that what was computed with them can be kept by content."""
+class PipelineOutput(Protocol):
+    """What a diffusers pipeline returns; with output_type "latent" the images are latents."""
 
-    base: str  # all parts together
-    vae: str
-    text: str  # text encoder and tokenizer
+    images: Tensor
+
+
+class SamplingPipeline(Protocol):
+    """The part of a diffusers pipeline's call that every family's pipeline has."""
+
+    def __call__(
+        self,
+        *,
+        prompt: list[str],
+        negative_prompt: list[str] | None,
+        latents: Tensor,
+        num_inference_steps: int,
+        guidance_scale: float,
+        width: int,
+        height: int,
+        output_type: str,
+    ) -> PipelineOutput: ...
 
 
 class ModelFamily(Protocol):
@@ -42,6 +57,7 @@ class ModelFamily(Protocol):
 
     config: ModelConfig
     device: torch.device
+    dtype: torch.dtype  # of the denoiser
     fingerprints: Fingerprints
     alphas_cumprod: Tensor  # [T], the checkpoint's noise schedule
     latent_channels: int
@@ -71,6 +87,6 @@ class ModelFamily(Protocol):
         """Whether the denoiser recomputes activations in the backward pass to save memory."""
         ...
 
-    def sampling_scheduler(self, name: str) -> object:
-        """A fresh diffusers scheduler of that sampler's kind, on the checkpoint's own noise schedule."""
+    def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
+        """diffusers' own pipeline around the loaded parts, as they are now; nothing is read from disk."""
         ...

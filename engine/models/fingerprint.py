@@ -1,4 +1,4 @@
-"""What a checkpoint holds, as hashes of its files, so that work done with it can be kept by content; no torch."""
+"""What a checkpoint holds, as hashes of its files, so that work done with it is kept by content; no torch."""
 
 import hashlib
 import json

@@ -1,0 +1,80 @@
+"""From a batch of latents and text to one loss per picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.config import LossConfig, NoiseConfig, Prediction
+from engine.diffusion.loss_weights import min_snr_weights
+from engine.diffusion.losses import mean_squared_error
+from engine.diffusion.noise import offset_noise
+from engine.diffusion.noise_schedule import add_noise, signal_to_noise
+from engine.diffusion.seeding import normal_draws, uniform_draws
+from engine.diffusion.targets import prediction_target
+from engine.diffusion.timesteps import uniform_timesteps
+from engine.models.family import ModelFamily
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Batch:
+    """Pictures of one bucket: the VAE's Gaussian over their latents, and their text."""
+
+    mean: Tensor  # [B, C, h, w]
+    std: Tensor  # [B, C, h, w]
+    text: Tensor  # [B, L, D]
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Draws:
+    """All the randomness of one batch."""
+
+    posterior: Tensor  # [B, C, h, w] unit Gaussian, picks the latents from the VAE's distribution
+    noise: Tensor  # [B, C, h, w] unit Gaussian
+    offset: Tensor  # [B, C] unit Gaussian, the shift of noise offset
+    timesteps: Tensor  # [B] int64
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Objective:
+    """What is minimised."""
+
+    noise: NoiseConfig
+    loss: LossConfig
+    prediction: Prediction
+
+
+def make_draws(
+    seed: int, step: int, samples: Sequence[int], *, shape: Sequence[int], num_timesteps: int
+) -> Draws:
+    """The draws of the pictures at these positions of a step, on the CPU.
+
+    samples  positions within the optimizer step, so that accumulation does not shift them
+    shape    (C, h, w) of the latents
+    """
+    uniform = uniform_draws(seed, "timesteps", step=step, samples=samples)
+    return Draws(
+        posterior=normal_draws(seed, "posterior", step=step, samples=samples, shape=shape),
+        noise=normal_draws(seed, "noise", step=step, samples=samples, shape=shape),
+        offset=normal_draws(seed, "noise_offset", step=step, samples=samples, shape=shape[:1]),
+        timesteps=uniform_timesteps(uniform, num_timesteps=num_timesteps),
+    )
+
+
+def training_losses(family: ModelFamily, batch: Batch, draws: Draws, objective: Objective) -> Tensor:
+    """The weighted error of each picture, [B] float32, with a graph back to the trained weights."""
+    device = family.device
+    latents = (batch.mean + batch.std * draws.posterior).to(device)
+    timesteps = draws.timesteps.to(device)
+    noise = draws.noise.to(device)
+    if objective.noise.offset:
+        strength = noise.new_full((len(noise),), objective.noise.offset)
+        noise = offset_noise(noise, strength, draws.offset.to(device))
+    kept = family.alphas_cumprod
+    predicted = family.predict(add_noise(latents, noise, timesteps, kept), timesteps, batch.text.to(device))
+    target = prediction_target(latents, noise, timesteps, kept, prediction=objective.prediction)
+    losses = mean_squared_error(predicted, target)
+    if objective.loss.min_snr_gamma is not None:
+        snr = signal_to_noise(timesteps, kept)
+        losses = losses * min_snr_weights(snr, objective.loss.min_snr_gamma, prediction=objective.prediction)
+    return losses

@@ -1,0 +1,120 @@
+"""What happens around the steps: log, progress, validation, previews, checkpoints."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from engine.config import RunConfig
+from engine.training.clock import Clock
+from engine.training.loop import StepReport
+from engine.training.parts import Parts
+from engine.training.previews import Gallery
+from engine.training.progress import TrainingProgress
+from engine.training.resume import Checkpoint, save_checkpoint
+from engine.training.start import Start
+from engine.training.tracking import Trackers
+from engine.validation import validation_loss
+
+_SPEED_STEPS = 20  # steps over which the shown speed is smoothed
+
+
+class Watch:
+    """Called after every step of the loop."""
+
+    def __init__(
+        self,
+        run: RunConfig,
+        parts: Parts,
+        start: Start,
+        *,
+        gallery: Gallery,
+        trackers: Trackers,
+        clock: Clock,
+        on_validation: Callable[[int, float], bool] | None,
+    ) -> None:
+        self._run = run
+        self._parts = parts
+        self._start = start
+        self._gallery = gallery
+        self._trackers = trackers
+        self._clock = clock
+        self._on_validation = on_validation
+        self._progress: TrainingProgress | None = None
+        self._seconds_per_image = 0.0
+        self.num_images = 0  # trained on by this start
+        self.loop_seconds = 0.0  # spent in steps by this start
+
+    @contextmanager
+    def showing(self, console: Console) -> Iterator[None]:
+        """Show the live line while the loop runs, and take the validation loss of the untrained network first."""
+        state = self._start.state
+        total = self._start.loop_plan.total_steps
+        with TrainingProgress(console, total=total, done=state.step) as self._progress:
+            if state.step == 0:
+                self._validate(0)
+            yield
+
+    def on_step(self, report: StepReport) -> bool:
+        """Note the step; true when the caller's on_validation asks to stop."""
+        self.num_images += report.num_images
+        self.loop_seconds += report.seconds
+        speed = self._speed(report)
+        assert self._progress is not None
+        self._progress.step(report.step, loss=report.loss, speed=speed)
+        values = {"loss": report.loss, "lr": report.lr, "grad_norm": report.grad_norm}
+        self._trackers.log(report.step, values | {"images_per_second": speed})
+        last = report.step == self._start.loop_plan.total_steps
+        stop = False
+        if last or _is_due(report.step, self._run.training.validate_every):
+            stop = self._validate(report.step)
+        if not last and _is_due(report.step, self._run.sampling.preview_every):
+            self._gallery.draw_preview(report.step)
+        if not last and _is_due(report.step, self._run.training.checkpoint_every):
+            self.save()
+        return stop
+
+    def save(self) -> None:
+        """Write a checkpoint of the step that is done."""
+        state = self._start.state
+        scaler = state.accelerator.scaler
+        with self._clock.phase("checkpoints"):
+            save_checkpoint(
+                self._start.checkpoints,
+                Checkpoint(
+                    step=state.step,
+                    network=self._parts.network.state(),
+                    optimizer=state.optimizer.state_dict(),
+                    lr_schedule=state.lr_schedule.state_dict(),
+                    grad_scaler=None if scaler is None else scaler.state_dict(),
+                    losses=state.losses,
+                    val_losses=self._start.val_losses,
+                    seconds=self._clock.total(),
+                ),
+            )
+
+    def _validate(self, step: int) -> bool:
+        self._parts.network.train(False)
+        with self._clock.phase("validation"):
+            value = validation_loss(
+                self._parts.family,
+                self._parts.validation,
+                num_timesteps=self._run.training.validation_timesteps,
+                prediction=self._run.model.prediction,
+            )
+        self._parts.network.train(True)
+        self._start.val_losses.append((step, value))
+        self._trackers.log(step, {"val_loss": value})
+        return self._on_validation is not None and self._on_validation(step, value)
+
+    def _speed(self, report: StepReport) -> float:
+        """Pictures a second, as a running mean."""
+        now = report.seconds / report.num_images
+        share = 1 / _SPEED_STEPS if self._seconds_per_image else 1.0
+        self._seconds_per_image += share * (now - self._seconds_per_image)
+        return 1 / self._seconds_per_image if self._seconds_per_image else math.inf
+
+
+def _is_due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

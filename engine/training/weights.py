@@ -1,0 +1,53 @@
+"""The weights file of a run: what a person takes away."""
+
+from pathlib import Path
+
+import torch
+
+from engine.config import LayerGroup, LoRAConfig, RunConfig, effective_alpha
+from engine.models.facts import FAMILIES
+from engine.networks.files import TrainingFacts, lora_metadata, read_lora, save_lora
+from engine.networks.lora import LoRANetwork
+
+
+def weights_path(run: RunConfig, folder: Path) -> Path:
+    """<run folder>/<name>.safetensors."""
+    return folder / f"{run.name}.safetensors"
+
+
+def save_weights(run: RunConfig, network: LoRANetwork, *, folder: Path, steps: int) -> Path:
+    """Write the network as kohya's scripts, diffusers, ComfyUI and A1111 read it, in float32."""
+    path = weights_path(run, folder)
+    save_lora(path, network.state(), lora_metadata(_facts(run, steps)), dtype=torch.float32)
+    return path
+
+
+def load_weights(run: RunConfig, network: LoRANetwork, *, folder: Path) -> Path:
+    """Read the run's own file back into its network."""
+    path = weights_path(run, folder)
+    network.load_state(read_lora(path).state)
+    return path
+
+
+def _facts(run: RunConfig, steps: int) -> TrainingFacts:
+    network = run.network
+    assert isinstance(network, LoRAConfig)
+    return TrainingFacts(
+        output_name=run.name,
+        base_model_version=FAMILIES[run.model.family].kohya_version,
+        base_model_name=run.model.checkpoint or run.model.name,
+        rank=network.rank,
+        alpha=effective_alpha(network),
+        dropout=network.dropout,
+        steps=steps,
+        learning_rate=run.optimizer.lr,
+        optimizer=run.optimizer.class_path,
+        lr_schedule=run.lr_schedule.kind.value,
+        batch_size=run.dataset.batch_size,
+        resolution=(run.dataset.resolution, run.dataset.resolution),
+        seed=run.seed,
+        noise_offset=run.noise.offset,
+        min_snr_gamma=run.loss.min_snr_gamma,
+        mixed_precision=run.training.mixed_precision.value,
+        convolutions=LayerGroup.convolutions in network.layers,
+    )

@@ -1,0 +1,59 @@
+"""The fixed validation loss: the same pictures, noise and timesteps for every run, whatever it varies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.config import Prediction
+from engine.diffusion.losses import mean_squared_error
+from engine.diffusion.noise_schedule import add_noise
+from engine.diffusion.seeding import normal_draws
+from engine.diffusion.targets import prediction_target
+from engine.diffusion.timesteps import spaced_timesteps
+from engine.models.family import ModelFamily
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ValidationPicture:
+    """A picture's latents (the VAE's mean) and the text that belongs to it."""
+
+    latents: Tensor  # [C, h, w]
+    text: Tensor  # [L, D]
+
+
+@torch.no_grad()
+def validation_loss(
+    family: ModelFamily, pictures: Sequence[ValidationPicture], *, num_timesteps: int, prediction: Prediction
+) -> float:
+    """Plain mean squared error over pictures x timesteps; takes no option of noise or loss.
+
+    num_timesteps  at how many places of the schedule each picture is looked at
+    returns        the mean; not finite when the weights are not
+    """
+    timesteps = spaced_timesteps(num_timesteps, num_timesteps=len(family.alphas_cumprod)).to(family.device)
+    losses = [
+        _picture_losses(family, picture, timesteps, position=position, prediction=prediction)
+        for position, picture in enumerate(pictures)
+    ]
+    return float(torch.stack(losses).double().mean())
+
+
+def _picture_losses(
+    family: ModelFamily,
+    picture: ValidationPicture,
+    timesteps: Tensor,
+    *,
+    position: int,
+    prediction: Prediction,
+) -> Tensor:
+    count = len(timesteps)
+    noise = normal_draws(
+        0, "validation", step=position, samples=range(count), shape=picture.latents.shape
+    ).to(family.device)
+    latents = picture.latents.to(family.device).expand(count, -1, -1, -1)
+    text = picture.text.to(family.device).expand(count, -1, -1)
+    noisy = add_noise(latents, noise, timesteps, family.alphas_cumprod)
+    target = prediction_target(latents, noise, timesteps, family.alphas_cumprod, prediction=prediction)
+    return mean_squared_error(family.predict(noisy, timesteps, text), target)
