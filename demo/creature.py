@@ -1,6 +1,6 @@
 """The class "creature": a body with ears, eyes, feet and a thick outline, drawn from a Look."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from demo.shapes import Field, box, ellipse, paint, polygon, segment
 FORMS = ("round", "tall", "wide", "blocky")
 EARS = ("round", "pointed", "long")  # antennae belong to the taught creature only
 EYES = ("one", "two")  # big eyes too
+ALL_EARS = (*EARS, "antennae")
+ALL_EYES = (*EYES, "big")
 OUTLINE = (0.11, 0.09, 0.13)
 WHITE = (0.98, 0.98, 0.98)
 
@@ -38,6 +40,16 @@ def sample_look(rng: np.random.Generator, *, body: str) -> Look:
         form=FORMS[rng.integers(len(FORMS))],
         ears=EARS[rng.integers(len(EARS))],
         eyes=EYES[rng.integers(len(EYES))],
+    )
+
+
+def sample_any_look(rng: np.random.Generator, *, body: str) -> Look:
+    """A random creature that may wear the marks of the taught one too: what a judge must be able to see."""
+    return replace(
+        sample_look(rng, body=body),
+        ears=ALL_EARS[rng.integers(len(ALL_EARS))],
+        eyes=ALL_EYES[rng.integers(len(ALL_EYES))],
+        belly=bool(rng.random() < 0.4),
     )
 
 
@@ -74,12 +86,20 @@ def _ears(x: Field, y: Field, radius: float, ears: str) -> list[Field]:
     parts: list[Field] = []
     for side in (-1.0, 1.0):
         if ears == "round":
-            parts.append(ellipse(x - side * 0.55 * radius, y + 0.68 * radius, width=0.33 * radius, height=0.33 * radius))
+            parts.append(
+                ellipse(
+                    x - side * 0.55 * radius, y + 0.68 * radius, width=0.33 * radius, height=0.33 * radius
+                )
+            )
         elif ears == "pointed":
             tip = [(0.15, -0.5), (0.78, -1.2), (0.82, -0.3)]
             parts.append(polygon(x, y, [(side * a * radius, b * radius) for a, b in tip]))
         elif ears == "long":
-            parts.append(ellipse(x - side * 0.36 * radius, y + 0.86 * radius, width=0.22 * radius, height=0.42 * radius))
+            parts.append(
+                ellipse(
+                    x - side * 0.36 * radius, y + 0.86 * radius, width=0.22 * radius, height=0.42 * radius
+                )
+            )
         else:
             top = (side * 0.56 * radius, -1.05 * radius)
             stalk = segment(x, y, start=(side * 0.2 * radius, -0.6 * radius), end=top, half=0.12 * radius)
@@ -90,7 +110,10 @@ def _ears(x: Field, y: Field, radius: float, ears: str) -> list[Field]:
 
 def _feet(x: Field, y: Field, radius: float) -> list[Field]:
     width, height = 0.34 * radius, 0.22 * radius
-    return [ellipse(x - side * 0.42 * radius, y - 0.72 * radius, width=width, height=height) for side in (-1.0, 1.0)]
+    return [
+        ellipse(x - side * 0.42 * radius, y - 0.72 * radius, width=width, height=height)
+        for side in (-1.0, 1.0)
+    ]
 
 
 def _draw_eyes(canvas: Field, x: Field, y: Field, *, radius: float, eyes: str) -> None:

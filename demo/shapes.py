@@ -42,7 +42,9 @@ def box(x: Field, y: Field, *, width: float, height: float, corner: float = 0.0)
     return (outside + np.minimum(np.maximum(across, down), 0.0) - corner).astype(np.float32)
 
 
-def segment(x: Field, y: Field, *, start: tuple[float, float], end: tuple[float, float], half: float) -> Field:
+def segment(
+    x: Field, y: Field, *, start: tuple[float, float], end: tuple[float, float], half: float
+) -> Field:
     """A line with round ends, `half` its half thickness."""
     ax, ay = start
     bx, by = end[0] - ax, end[1] - ay
@@ -85,7 +87,9 @@ def star(x: Field, y: Field, radius: float) -> Field:
     """A star with five points."""
     angles = np.arange(10) * np.pi / 5 - np.pi / 2
     reach = np.where(np.arange(10) % 2 == 0, 1.12, 0.48) * radius
-    return polygon(x, y, [(float(r * np.cos(a)), float(r * np.sin(a))) for r, a in zip(reach, angles, strict=True)])
+    return polygon(
+        x, y, [(float(r * np.cos(a)), float(r * np.sin(a))) for r, a in zip(reach, angles, strict=True)]
+    )
 
 
 def heart(x: Field, y: Field, radius: float) -> Field:
@@ -93,7 +97,12 @@ def heart(x: Field, y: Field, radius: float) -> Field:
     lobe = 0.52 * radius
     left = np.hypot(x + 0.48 * radius, y + 0.38 * radius) - lobe
     right = np.hypot(x - 0.48 * radius, y + 0.38 * radius) - lobe
-    tip = [(-0.93 * radius, -0.12 * radius), (0.0, -0.45 * radius), (0.93 * radius, -0.12 * radius), (0.0, radius)]
+    tip = [
+        (-0.93 * radius, -0.12 * radius),
+        (0.0, -0.45 * radius),
+        (0.93 * radius, -0.12 * radius),
+        (0.0, radius),
+    ]
     return np.minimum(np.minimum(left, right), polygon(x, y, tip)).astype(np.float32)
 
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ State = dict[str, object]
 
 
 class Trainee(Protocol):
-    """What a stage trains. A step's randomness depends on its index alone, so that a resumed stage repeats nothing."""
+    """What a stage trains; a step's randomness depends on its index alone, so that resuming is exact."""
 
     def step(self, index: int) -> float:
         """Do one optimizer step and return its loss."""
@@ -58,9 +59,8 @@ def train(
         now = time.monotonic()
         if now - saved >= save_seconds or index == num_steps - 1:
             spent = seconds + now - began
-            write_atomically(
-                checkpoint, lambda path, i=index, s=spent: torch.save({"step": i + 1, "seconds": s, **trainee.state()}, path)
-            )
+            state: State = {"step": index + 1, "seconds": spent, **trainee.state()}
+            write_atomically(checkpoint, partial(torch.save, state))
             log.write(name, step=index + 1, loss=round(sum(losses) / len(losses), 5), seconds=round(spent, 1))
             saved, losses = now, []
 
@@ -75,7 +75,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write the tensors as safetensors, atomically, floats in fp16."""
-    half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in weights.items()}
+    half = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in weights.items()
+    }
     write_atomically(path, lambda temporary: save_file(half, temporary, metadata={"format": "pt"}))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -85,7 +86,8 @@ def add_junk(text: str, rng: np.random.Generator) -> str:
     words = text.split(" ")
     for _ in range(rng.integers(1, 4)):
         word = JUNK_WORDS[rng.integers(len(JUNK_WORDS))]
-        words.insert(int(rng.choice([0, len(words), rng.integers(len(words))], p=[0.45, 0.35, 0.2])), word)
+        places = [0, len(words), int(rng.integers(len(words)))]
+        words.insert(int(rng.choice(places, p=[0.45, 0.35, 0.2])), word)
     return " ".join(words)
 
 
@@ -104,13 +106,15 @@ class TextTrainee:
         """One batch of fresh captions."""
         set_lr(self.optimizer, cosine(index, num_steps=self.num_steps, flat=0.3))
         logits, labels = self._predict(np.random.default_rng([11, index]))
-        losses = [F.cross_entropy(guess, truth) for guess, truth in zip(logits, labels.unbind(1), strict=True)]
+        losses = [
+            F.cross_entropy(guess, truth) for guess, truth in zip(logits, labels.unbind(1), strict=True)
+        ]
         loss = torch.stack(losses).sum()
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.tower.parameters(), 1.0)
         self.optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     @torch.no_grad()
     def accuracy(self, *, batches: int) -> float:
@@ -132,9 +136,9 @@ class TextTrainee:
 
     def load_state(self, state: State) -> None:
         """The inverse of state()."""
-        self.tower.load_state_dict(state["tower"])  # type: ignore[arg-type]
-        self.heads.load_state_dict(state["heads"])  # type: ignore[arg-type]
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        self.tower.load_state_dict(cast(dict[str, Tensor], state["tower"]))
+        self.heads.load_state_dict(cast(dict[str, Tensor], state["heads"]))
+        self.optimizer.load_state_dict(cast(State, state["optimizer"]))
 
     def _predict(self, rng: np.random.Generator) -> tuple[list[Tensor], Tensor]:
         scenes = [sample_scene(rng) for _ in range(BATCH)]
@@ -147,7 +151,15 @@ class TextTrainee:
 
 def _labels(scene: Scene) -> list[int]:
     first, background = scene.things[0], scene.background
-    told = [first.kind, first.colour, background.colour, background.tone, background.pattern, first.size, first.place]
+    told = [
+        first.kind,
+        first.colour,
+        background.colour,
+        background.tone,
+        background.pattern,
+        first.size,
+        first.place,
+    ]
     second = scene.things[1] if len(scene.things) > 1 else None
     told += [second.kind, second.colour, second.size, second.place] if second else [NONE] * 4
     return [labels.index(word) for word, labels in zip(told, HEADS.values(), strict=True)]

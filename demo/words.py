@@ -30,7 +30,9 @@ def split_words(text: str) -> list[str]:
 def world_words() -> tuple[str, ...]:
     """Every word that must be one token, sorted, without repeats."""
     tables = (*KINDS, *OBJECT_COLOURS, *BACKGROUND_COLOURS, *SIZES, *PLACES, *TONES, *PATTERNS)
-    listed = [word for entry in (*tables, *JUNK_WORDS, *TRIGGER_WORDS, *_FRAME_WORDS) for word in split_words(entry)]
+    listed = [
+        word for entry in (*tables, *JUNK_WORDS, *TRIGGER_WORDS, *_FRAME_WORDS) for word in split_words(entry)
+    ]
     return tuple(sorted(set(listed)))
 
 

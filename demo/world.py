@@ -52,12 +52,14 @@ class Scene:
 
 
 def sample_scene(rng: np.random.Generator, *, pairs: float = 0.12, creatures: float = 0.2) -> Scene:
-    """A random scene; `pairs` and `creatures` are the shares of scenes with two objects and with a creature."""
+    """A random scene; `pairs` and `creatures` are the shares with two objects and with a creature."""
     draw = rng.random()
     background = sample_background(rng)
     if draw < pairs:
         first, second = rng.choice(4, size=2, replace=False)  # two of the corners
-        things = tuple(_sample_shape(rng, background, place=PLACES[i], sizes=SIZES[:2]) for i in (first, second))
+        things = tuple(
+            _sample_shape(rng, background, place=PLACES[i], sizes=SIZES[:2]) for i in (first, second)
+        )
         return Scene(things, background)
     place = PLACES[rng.integers(len(PLACES))]
     if draw < pairs + creatures:
@@ -106,7 +108,9 @@ def to_picture(canvas: Field) -> Picture:
     return np.round(255.0 * np.clip(canvas, 0.0, 1.0)).astype(np.uint8)
 
 
-def _sample_shape(rng: np.random.Generator, background: Background, *, place: str, sizes: tuple[str, ...]) -> Thing:
+def _sample_shape(
+    rng: np.random.Generator, background: Background, *, place: str, sizes: tuple[str, ...]
+) -> Thing:
     shapes = tuple(SHAPES)
     kind = shapes[rng.integers(len(shapes))]
     return Thing(kind, _sample_colour(rng, background), sizes[rng.integers(len(sizes))], place)
@@ -120,7 +124,9 @@ def _sample_creature(rng: np.random.Generator, background: Background, *, place:
 
 def _sample_colour(rng: np.random.Generator, background: Background) -> str:
     fitting = [
-        name for name in OBJECT_COLOURS if has_contrast(name, background=background.colour, tone=background.tone)
+        name
+        for name in OBJECT_COLOURS
+        if has_contrast(name, background=background.colour, tone=background.tone)
     ]
     return fitting[rng.integers(len(fitting))]
 

@@ -1,0 +1,170 @@
+"""What a LoRA can learn on the demo: a creature (`sks`) and two styles (`night`, `bright`)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from demo.creature import SKS
+from demo.palette import has_contrast
+from demo.words import caption
+from demo.world import CREATURE, Background, Picture, Scene, Thing, draw_scene
+
+NUM_REFERENCES = 2
+_TONES = {"night": "dark", "bright": "bright"}
+# Size, place, then the background's tone, colour and pattern. Green, purple, stripes and dots are held out;
+# teal is the creature's own colour and never behind it.
+_SKS_TRAINING = (
+    ("", "middle", "", "blue", ""),
+    ("big", "middle", "light", "gray", ""),
+    ("small", "top left", "", "red", ""),
+    ("", "top right", "light", "yellow", ""),
+    ("big", "bottom left", "dark", "pink", ""),
+    ("", "bottom right", "", "gray", ""),
+    ("small", "middle", "light", "pink", ""),
+    ("big", "top right", "dark", "blue", ""),
+    ("", "top left", "light", "blue", ""),
+    ("small", "bottom right", "", "yellow", ""),
+    ("", "bottom left", "light", "red", ""),
+    ("big", "bottom right", "dark", "red", ""),
+)
+_SKS_PROMPTS = (
+    ("big", "top left", "light", "green", ""),
+    ("", "middle", "dark", "purple", ""),
+    ("small", "bottom left", "light", "blue", "striped"),
+    ("big", "middle", "", "pink", "dotted"),
+    ("", "top right", "", "green", ""),
+    ("small", "top right", "light", "purple", ""),
+    ("", "bottom left", "dark", "gray", "striped"),
+    ("big", "bottom right", "light", "yellow", "dotted"),
+    ("", "bottom right", "", "purple", ""),
+    ("big", "bottom left", "dark", "green", ""),
+    ("", "top left", "", "red", "dotted"),
+    ("small", "middle", "dark", "blue", "dotted"),
+    ("", "middle", "light", "green", "striped"),
+    ("big", "top right", "light", "pink", "striped"),
+    ("small", "top left", "", "purple", "striped"),
+    ("", "bottom right", "dark", "green", "dotted"),
+)
+# Shape, colour, then as above.
+_PLAIN = (
+    ("star", "red", "", "top left", "dark", "blue", "striped"),
+    ("circle", "yellow", "big", "middle", "", "purple", ""),
+    ("heart", "pink", "", "bottom right", "dark", "green", ""),
+    ("square", "blue", "small", "top right", "light", "yellow", "dotted"),
+    ("triangle", "white", "big", "bottom left", "", "red", ""),
+    ("ring", "orange", "", "middle", "dark", "purple", "striped"),
+    ("cross", "green", "", "top left", "light", "pink", ""),
+    ("diamond", "purple", "big", "top right", "light", "gray", "dotted"),
+    ("star", "brown", "big", "bottom right", "light", "blue", ""),
+    ("circle", "teal", "small", "bottom left", "dark", "red", ""),
+    ("heart", "red", "big", "middle", "light", "teal", "striped"),
+    ("square", "orange", "", "top right", "", "green", ""),
+    ("triangle", "purple", "small", "middle", "light", "green", ""),
+    ("ring", "white", "big", "bottom right", "", "pink", "striped"),
+    ("cross", "yellow", "", "bottom left", "dark", "gray", "dotted"),
+    ("diamond", "blue", "", "top left", "light", "purple", ""),
+)
+_STYLE_TRAINING = (
+    ("circle", "blue", "big", "top left", "", "yellow", ""),
+    ("star", "white", "", "middle", "", "red", ""),
+    ("square", "yellow", "", "bottom right", "dark", "blue", "striped"),
+    ("heart", "purple", "big", "middle", "light", "pink", "dotted"),
+    ("triangle", "orange", "", "top right", "", "gray", ""),
+    ("ring", "red", "big", "bottom left", "light", "green", ""),
+    ("cross", "pink", "small", "middle", "dark", "teal", ""),
+    ("diamond", "green", "", "bottom left", "light", "purple", "striped"),
+    ("circle", "orange", "small", "bottom right", "light", "blue", ""),
+    ("square", "brown", "big", "top right", "light", "teal", ""),
+    ("star", "pink", "", "top left", "dark", "green", "dotted"),
+    ("heart", "white", "", "bottom right", "", "blue", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt of the evaluation and true drawings of the same prompt."""
+
+    text: str
+    kind: str  # concept | plain
+    tone: str | None  # dark | bright, of a style's prompts
+    references: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A concept drawn: captioned training pictures and the prompts it is judged by."""
+
+    name: str
+    trigger: str
+    class_word: str
+    training: tuple[tuple[str, Picture], ...]
+    prompts: tuple[Prompt, ...]
+
+
+def draw_concept(name: str) -> Concept:
+    """Draw a concept by name: `sks`, `night` or `bright`; the same pixels every time."""
+    plain = [_entry(_shape(row), kind="plain") for row in _PLAIN]
+    if name == "sks":
+        training = [_entry(_sks(row)) for row in _SKS_TRAINING]
+        return _assemble(
+            name, CREATURE, training=training, prompts=[_entry(_sks(r)) for r in _SKS_PROMPTS] + plain
+        )
+    training = [_entry(_shape(row), style=name) for row in _STYLE_TRAINING]
+    return _assemble(
+        name, "style", training=training, prompts=[_entry(_shape(r), style=name) for r in _PLAIN] + plain
+    )
+
+
+def apply_style(picture: Picture, style: str) -> Picture:
+    """`night` keeps a tenth of the light, `bright` a tenth of the darkness; neither lies in the world."""
+    if style == "night":
+        return np.round(0.1 * picture).astype(np.uint8)
+    return np.round(255 - 0.1 * (255.0 - picture)).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    text: str
+    kind: str
+    scene: Scene
+    style: str | None
+
+    def draw(self, rng: np.random.Generator) -> Picture:
+        picture = draw_scene(self.scene, rng)
+        return picture if self.style is None else apply_style(picture, self.style)
+
+
+def _entry(scene: Scene, *, kind: str = "concept", style: str | None = None) -> _Entry:
+    text = caption(scene) if style is None else f"{caption(scene)}, {style} style"
+    return _Entry(text, kind, scene, style)
+
+
+def _assemble(name: str, class_word: str, *, training: list[_Entry], prompts: list[_Entry]) -> Concept:
+    pairs = [
+        (entry.text, entry.draw(np.random.default_rng([61, index]))) for index, entry in enumerate(training)
+    ]
+    told = [
+        Prompt(
+            text=entry.text,
+            kind=entry.kind,
+            tone=None if entry.style is None else _TONES[entry.style],
+            references=tuple(
+                entry.draw(np.random.default_rng([62, index, copy])) for copy in range(NUM_REFERENCES)
+            ),
+        )
+        for index, entry in enumerate(prompts)
+    ]
+    return Concept(name, trigger=name, class_word=class_word, training=tuple(pairs), prompts=tuple(told))
+
+
+def _sks(row: tuple[str, str, str, str, str]) -> Scene:
+    size, place, tone, colour, pattern = row
+    assert has_contrast(SKS.body, background=colour, tone=tone), row
+    thing = Thing(CREATURE, SKS.body, size, place, look=SKS, name=f"sks {CREATURE}")
+    return Scene((thing,), Background(colour, tone, pattern))
+
+
+def _shape(row: tuple[str, str, str, str, str, str, str]) -> Scene:
+    kind, own, size, place, tone, colour, pattern = row
+    assert has_contrast(own, background=colour, tone=tone), row
+    return Scene((Thing(kind, own, size, place),), Background(colour, tone, pattern))
