@@ -1,0 +1,211 @@
+"""A LoRA on chosen layers of a frozen model: attach, train, read out, take off again."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import LoRAConfig, effective_alpha
+from engine.networks.kohya_names import ALPHA, DOWN, UP, kohya_key
+from engine.networks.layer_choice import Target, choose_layers
+from engine.networks.lora_layers import LoRALayer, layer_shape, wrap_layer
+from engine.networks.slot_bank import SlotBank
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class AttachedLayer:
+    """One adapted layer and where it sits."""
+
+    key: str  # kohya's name of the layer
+    path: str  # module path inside root
+    root: nn.Module
+    layer: LoRALayer
+
+
+def attach_lora(
+    config: LoRAConfig, targets: Sequence[Target], *, seed: int, device: torch.device | str
+) -> "LoRANetwork":
+    """Put a LoRA on the layers of config.layers; its weights are float32 whatever the base's dtype.
+
+    Raises ConfigError if the model lacks a group asked for, ValueError if LoRA is not defined on a layer or
+    its base is not frozen.
+    """
+    return attach_loras([config], targets, seeds=[seed], device=device)
+
+
+def attach_loras(
+    configs: Sequence[LoRAConfig],
+    targets: Sequence[Target],
+    *,
+    seeds: Sequence[int],
+    device: torch.device | str,
+    dtype: torch.dtype = torch.float32,
+) -> "LoRANetwork":
+    """Put K LoRAs side by side on the same layers, each for its own share of a batch's rows.
+
+    Rank and alpha may differ; layers and dropout are those of the first. Errors: as attach_lora.
+    """
+    if any(config.rank < 1 for config in configs):
+        raise ValueError(f"a rank must be at least 1: {[config.rank for config in configs]}")
+    chosen = choose_layers(targets, configs[0].layers)
+    width = max(config.rank for config in configs)
+    bases = [_free_module(target) for target in chosen]
+    shapes = [
+        layer_shape(base, component=target.component, rank=width)
+        for base, target in zip(bases, chosen, strict=True)
+    ]
+    bank = SlotBank(shapes, num_slots=len(configs), dtype=dtype, device=device)
+    scales = [effective_alpha(config) / config.rank for config in configs]
+    attached = []
+    for target, base, weights in zip(chosen, bases, bank.layers, strict=True):
+        layer = wrap_layer(base, weights, scales=scales, dropout=configs[0].dropout)
+        target.root.set_submodule(target.name, layer)
+        key = kohya_key(target.component, target.name)
+        attached.append(AttachedLayer(key=key, path=target.name, root=target.root, layer=layer))
+    network = LoRANetwork(bank, attached, configs)
+    for slot, seed in enumerate(seeds):
+        network.initialise(slot, seed)
+    return network
+
+
+class LoRANetwork:
+    """What a run trains: the bank's weights, seen as the LoRA of each slot."""
+
+    def __init__(
+        self, bank: SlotBank, layers: Sequence[AttachedLayer], configs: Sequence[LoRAConfig]
+    ) -> None:
+        self.bank = bank
+        self.layers = list(layers)
+        self.ranks = [config.rank for config in configs]
+        self.alphas = [effective_alpha(config) for config in configs]
+
+    @property
+    def rank(self) -> int:
+        """Rank of the first slot."""
+        return self.ranks[0]
+
+    @property
+    def alpha(self) -> float:
+        """Alpha of the first slot."""
+        return self.alphas[0]
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the first slot trains (its padding left out)."""
+        return sum(down.numel() + up.numel() for _, down, up in self._matrices(0))
+
+    def parameters(self, slot: int = 0) -> list[nn.Parameter]:
+        """What an optimizer gets: a few long vectors; their gradients are cleared by zero_grad() here."""
+        return self.bank.parameters(slot)
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero with one write; not optimizer.zero_grad(), which would drop them."""
+        self.bank.zero_grad()
+
+    def clip_gradients(self, max_norm: float) -> Tensor:
+        """Clip each slot's gradient by its global norm; the norms before, [K]."""
+        return self.bank.clip_gradients(max_norm)
+
+    def train(self, mode: bool = True) -> None:
+        """Switch the dropout of the LoRA; the base stays as it is."""
+        for attached in self.layers:
+            attached.layer.training = mode
+
+    def enable(self, on: bool = True) -> None:
+        """Whether the layers add anything to their base."""
+        for attached in self.layers:
+            attached.layer.enabled = on
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The base model alone, within a with statement."""
+        before = [attached.layer.enabled for attached in self.layers]
+        self.enable(False)
+        try:
+            yield
+        finally:
+            for attached, enabled in zip(self.layers, before, strict=True):
+                attached.layer.enabled = enabled
+
+    def set_strength(self, strength: float) -> None:
+        """Multiply the effect of the LoRA: 1 as trained, 0 none, -1 its opposite."""
+        for attached in self.layers:
+            attached.layer.strength = strength
+
+    def detach(self) -> None:
+        """Put the very modules back that were there before; a second call does nothing."""
+        for attached in self.layers:
+            if attached.root.get_submodule(attached.path) is attached.layer:
+                attached.root.set_submodule(attached.path, attached.layer.base)
+
+    def initialise(self, slot: int, seed: int) -> None:
+        """Start a slot afresh: down uniform as kohya and peft do (Kaiming, a = sqrt(5)), up zero.
+
+        A function of (seed, layer name), so that the choice of layers does not shift a layer's start.
+        """
+        self.bank.weights[slot].zero_()
+        with torch.no_grad():
+            for key, down, _ in self._matrices(slot):
+                down.copy_(_initial_down(tuple(down.shape), seed, key))
+
+    def state(self, slot: int = 0) -> dict[str, Tensor]:
+        """Copies of a slot's weights on the CPU under kohya's names, in the shapes of its files."""
+        state: dict[str, Tensor] = {}
+        for key, down, up in self._matrices(slot):
+            columns = up.t()  # (out, rank)
+            shape = (*columns.shape, *[1] * (down.dim() - 2))
+            state[f"{key}.{ALPHA}"] = torch.tensor(self.alphas[slot], dtype=torch.float32)
+            state[f"{key}.{DOWN}"] = down.detach().to("cpu", copy=True)
+            state[f"{key}.{UP}"] = columns.reshape(shape).to("cpu", copy=True).contiguous()
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor], slot: int = 0) -> None:
+        """Take over the weights of a file or checkpoint; rank and alpha must be this network's.
+
+        Raises ValueError naming every missing and unexpected key, wrong shape and other alpha.
+        """
+        problems = _differences(self.state(slot), state)
+        if problems:
+            raise ValueError("these weights are not for this network:\n  " + "\n  ".join(problems))
+        with torch.no_grad():
+            for key, down, up in self._matrices(slot):
+                down.copy_(state[f"{key}.{DOWN}"])
+                up.copy_(state[f"{key}.{UP}"].flatten(1).t())
+
+    def _matrices(self, slot: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+        # (key, down [rank, ...], up [rank, out]): views of a slot's own part, without padding
+        for attached in self.layers:
+            down, up = attached.layer.matrices.down.detach(), attached.layer.matrices.up.detach()
+            if self.bank.num_slots > 1:
+                down, up = down[slot], up[slot]
+            yield attached.key, down[: self.ranks[slot]], up[: self.ranks[slot]]
+
+
+def _free_module(target: Target) -> nn.Module:
+    module = target.root.get_submodule(target.name)
+    if isinstance(module, LoRALayer):
+        raise ValueError(f"{target.name} carries a LoRA already; detach it first")
+    if any(parameter.requires_grad for parameter in module.parameters()):
+        raise ValueError(f"{target.name} is not frozen; call requires_grad_(False) on the {target.component}")
+    return module
+
+
+def _initial_down(shape: tuple[int, ...], seed: int, key: str) -> Tensor:
+    digest = hashlib.sha256(f"{seed}|lora|{key}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return nn.init.kaiming_uniform_(torch.empty(shape), a=math.sqrt(5), generator=generator)
+
+
+def _differences(ours: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    problems = [f"missing: {key}" for key in ours if key not in given]
+    problems += [f"unexpected: {key}" for key in given if key not in ours]
+    for key in ours.keys() & given.keys():
+        if ours[key].shape != given[key].shape:
+            problems.append(f"{key}: shape {tuple(given[key].shape)}, expected {tuple(ours[key].shape)}")
+        elif key.endswith(f".{ALPHA}") and float(given[key]) != float(ours[key]):
+            problems.append(f"{key}: {float(given[key]):g}, expected {float(ours[key]):g}")
+    return sorted(problems)
