@@ -70,6 +70,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     write(temporary)
+    temporary.chmod(0o644)  # safetensors would leave it readable by its owner only
     temporary.replace(path)
 
 

@@ -202,4 +202,5 @@ class DecoderTrainee:
 def _save(vae: AutoencoderKL, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(vae.state_dict(), folder / "diffusion_pytorch_model.safetensors")
+    vae.register_to_config(_name_or_path="")  # else the build folder's path would be committed
     vae.save_config(folder)
