@@ -1,0 +1,24 @@
+"""Which device an option means on this machine."""
+
+import os
+
+
+def visible_device(device: str) -> str | None:
+    """The device that the option means on this machine, as torch names it; None where it is not there."""
+    import torch
+
+    if device == "cpu":
+        return "cpu"
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return "cuda" if cuda else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "mps":
+        return "mps" if torch.backends.mps.is_available() else None
+    return device if int(device.partition(":")[2] or 0) < cuda else None
+
+
+def num_threads(threads: int | None) -> int:
+    """CPU threads in force: as given, or one for each core that this process may use."""
+    if threads is not None:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

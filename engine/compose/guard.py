@@ -1,0 +1,198 @@
+"""Refuses a command line before Hydra sees it: all problems at once, each as a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from engine.compose.arguments import Arguments, parse_override, read_arguments, split_override, with_sign
+from engine.compose.files import (
+    ConfFolders,
+    default_picks,
+    file_problems,
+    group_problem,
+    network_schema,
+    used_files,
+)
+from engine.compose.load import load
+from engine.compose.options import FREE_FORM, find_option, is_section, is_text, type_problem
+from engine.compose.preflight import disk_problems
+from engine.compose.rules import broken_rules
+from engine.config import ConfigError, NetworkConfig
+
+
+@dataclass(slots=True)
+class _Checked:
+    """What is known while the overrides are walked through."""
+
+    folders: ConfFolders
+    good: list[str] = field(default_factory=list)  # overrides in the form that Hydra takes
+    problems: list[str] = field(default_factory=list)
+    settled: set[str] = field(default_factory=set)  # paths already complained about
+
+
+def check_overrides(argv: Sequence[str], conf: Path) -> list[str]:
+    """The command line for Hydra's main, or ConfigError with everything that is wrong with it.
+
+    conf  the folder of the YAML files
+    A plain key=value is enough for arguments of the optimizer and for an experiment: the plus signs that
+    Hydra wants there are put in.
+    """
+    arguments = read_arguments(argv)
+    flags = arguments.flags
+    if flags.hydra_help or flags.shell_completion:
+        return list(argv)
+    folders = _folders(arguments, conf)
+    state = _Checked(folders, problems=arguments.problems + _flag_problems(arguments, folders))
+    if folders.file("", folders.config_name) is None:
+        raise ConfigError(state.problems)
+    picks, options = _split_groups(arguments.overrides, state)
+    files = used_files(picks, folders)
+    state.problems += file_problems(files, folders)
+    _check_options(options, network_schema(files), state)
+    looking = bool(flags.cfg or flags.help or flags.info)
+    _check_run(state, looking=looking, broken_files=bool(file_problems(files, folders)))
+    if state.problems:
+        raise ConfigError(state.problems)
+    return arguments.argv(state.good)
+
+
+def _folders(arguments: Arguments, conf: Path) -> ConfFolders:
+    flags = arguments.flags
+    root = conf.parent / flags.config_path if flags.config_path else conf
+    extra = (Path(flags.config_dir).absolute(),) if flags.config_dir else ()
+    return ConfFolders(roots=(*extra, root), config_name=flags.config_name or "config")
+
+
+def _flag_problems(arguments: Arguments, folders: ConfFolders) -> list[str]:
+    flags, problems = arguments.flags, []
+    if flags.multirun:
+        problems.append("--multirun: sweeps are not in this version yet. Start each run by its own command.")
+    if flags.experimental_rerun:
+        problems.append("--experimental-rerun: not used here. The same command again continues a run.")
+    for root in folders.roots:
+        if not root.is_dir():
+            problems.append(f"{root}: this config folder does not exist. Correct --config-dir or --config-path.")
+    if folders.file("", folders.config_name) is None:
+        problems.append(f"--config-name={folders.config_name}: no such file in {folders.roots[-1].name}/.")
+    return problems
+
+
+def _split_groups(overrides: Sequence[str], state: _Checked) -> tuple[dict[str, str], list[str]]:
+    """Picks of groups (checked, and handed on in Hydra's form), and the overrides that are options."""
+    defaults, groups = default_picks(state.folders), state.folders.groups()
+    picks: dict[str, str] = {}
+    options: list[str] = []
+    seen: dict[str, str] = {}
+    for text in overrides:
+        form = split_override(text)
+        if form is None or form[0] == "~" or form[1] not in groups:
+            options.append(text)
+            continue
+        _, group, value = form
+        override = parse_override(text, takes_text=False)
+        if isinstance(override, str):
+            state.problems.append(override)
+        elif problem := group_problem(group, override.value(), state.folders):
+            state.problems.append(f"{text.lstrip('+')}: {problem}")
+        elif group in seen:
+            state.problems.append(_given_twice(text, seen[group]))
+        else:
+            picks[group] = value
+            state.good.append(with_sign(override, "" if group in defaults else "+"))
+        seen.setdefault(group, value)
+    return picks, options
+
+
+def _check_options(overrides: Sequence[str], network: type[NetworkConfig], state: _Checked) -> None:
+    seen: dict[str, str] = {}
+    for text in overrides:
+        form = split_override(text)
+        if form is not None and form[1] in seen:
+            state.problems.append(_given_twice(text, seen[form[1]]))
+        elif form is not None and form[1].split(".")[0].split("/")[0] == "hydra":
+            _check_hydra(text, state)
+        else:
+            _check_option(text, network, state)
+        if form is not None:
+            seen.setdefault(form[1], form[2])
+
+
+def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> None:
+    form = split_override(text)
+    if form is None or form[0] == "~":
+        state.problems.append(str(parse_override(text, takes_text=False)))
+        return
+    option = find_option(form[1].replace("/", "."), network, groups=state.folders.groups())
+    if isinstance(option, str):
+        state.problems.append(option)
+        state.settled.update(option.split("did you mean ")[-1].rstrip("?)").split(" or "))
+        return
+    override = parse_override(text, takes_text=is_text(option))
+    problem: str | None
+    if isinstance(override, str):
+        problem = override
+    elif is_section(option):
+        problem = f"{text}: this is a group of options. Write {form[1]}.option=value."
+    else:
+        problem = type_problem(option, override.value())
+    if problem or isinstance(override, str):
+        state.problems.append(str(problem))
+        state.settled.add(option.path)
+    else:
+        state.good.append(with_sign(override, "++" if option.path == FREE_FORM else ""))
+
+
+def _check_hydra(text: str, state: _Checked) -> None:
+    """Options of Hydra itself: taken if Hydra composes them."""
+    override = parse_override(text, takes_text=True)
+    if isinstance(override, str):
+        state.problems.append(override)
+    elif _compose(state.folders, [_line(override)]) is None:
+        state.problems.append(f"{text}: Hydra has no such option, or not with this value. Leave it out.")
+    elif override.key_or_group == "hydra.mode":
+        state.problems.append(f"{text}: sweeps are not in this version yet. Leave it out.")
+    else:
+        state.good.append(_line(override))
+
+
+def _check_run(state: _Checked, *, looking: bool, broken_files: bool) -> None:
+    """Rules on the composed run; with problems found, the disk too, so that all are told together."""
+    if broken_files:
+        return
+    config = _compose(state.folders, state.good)
+    if config is None:
+        state.problems.append("the options don't compose. Leave out overrides until it does, and report this.")
+        return
+    try:
+        run = load(config)
+    except ConfigError as error:
+        state.problems += error.problems
+        return
+    found = broken_rules(run)
+    if (found or state.problems) and not looking:
+        found += disk_problems(run)
+    state.problems += [problem for problem in found if problem.split("=")[0] not in state.settled]
+
+
+def _compose(folders: ConfFolders, overrides: list[str]) -> DictConfig | None:
+    """The config as Hydra composes it, or None where it can't."""
+    extra = [f"hydra.searchpath=[{','.join(f'file://{root}' for root in folders.roots[:-1])}]"]
+    try:
+        with initialize_config_dir(str(folders.roots[-1].absolute()), version_base="1.3"):
+            return compose(folders.config_name, overrides=overrides + extra * (len(folders.roots) > 1))
+    except (HydraException, OmegaConfBaseException):
+        return None
+
+
+def _given_twice(text: str, before: str) -> str:
+    return f"{text}: given twice (before: {before}). Give it once."
+
+
+def _line(override: Override) -> str:
+    return override.input_line or ""

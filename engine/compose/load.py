@@ -1,0 +1,47 @@
+"""From Hydra's config to the typed run."""
+
+from collections.abc import Iterator
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from engine.config import ConfigError, RunConfig
+
+
+def load(config: DictConfig) -> RunConfig:
+    """The run that a composed config means.
+
+    Raises ConfigError with one line for each value whose ${...} leads nowhere or to a wrong type.
+    """
+    problems = list(_unresolved(config, ""))
+    if problems:
+        raise ConfigError(problems)
+    run = OmegaConf.to_object(config)
+    assert isinstance(run, RunConfig), "the root schema is /schema/run"
+    return run
+
+
+def _unresolved(node: DictConfig | ListConfig, prefix: str) -> Iterator[str]:
+    keys: list[str] | range = [str(key) for key in node] if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        path = f"{prefix}{key}"
+        try:
+            value = node[key]
+        except OmegaConfBaseException as error:
+            written = OmegaConf.to_container(node)[key]  # type: ignore[index, call-overload]
+            yield f"{path}={written}: {_reason(error)}"
+            continue
+        if isinstance(value, DictConfig | ListConfig):
+            yield from _unresolved(value, f"{path}.")
+
+
+def _reason(error: OmegaConfBaseException) -> str:
+    """Why an interpolation failed, without OmegaConf's several lines."""
+    first = str(error).splitlines()[0]
+    if "Interpolation key" in first:
+        return f"there is no option {first.split(chr(39))[1]}. Correct the name between ${{ and }}."
+    if "Unsupported interpolation type" in first:
+        return f"there is no function {first.rsplit(' ', 1)[-1]}. Correct the name between ${{ and }}."
+    if "???" in first or "Missing" in first:
+        return "no value. Give one."
+    return "what it refers to does not fit this option. Give a value."

@@ -1,0 +1,86 @@
+"""Makes the plan of a run from its pictures and the headers of its checkpoint."""
+
+from pathlib import Path
+
+from engine.compose.checkpoint import read_checkpoint
+from engine.compose.device import num_threads, visible_device
+from engine.compose.plan import Plan, estimate_memory, num_parameters
+from engine.compose.run_id import run_folder, run_id
+from engine.config import ConfigError, LoRAConfig, RunConfig
+from engine.config.sources import Sources
+from engine.data.buckets import buckets_of, choose_bucket
+from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
+from engine.data.scan import Scan, scan_folder
+
+
+def make_plan(run: RunConfig, sources: Sources) -> Plan:
+    """The plan; raises ConfigError with everything in the pictures or the model that prevents the run."""
+    scan = scan_folder(run.dataset, sources.pictures)
+    if scan.problems:
+        raise ConfigError(scan.problems)
+    checkpoint = read_checkpoint(run.model)
+    layers = [layer for layer in checkpoint.layers if layer.group in run.network.layers]
+    buckets = buckets_of(run.dataset)
+    choices = tuple(choose_bucket(picture.width, picture.height, buckets) for picture in scan.pictures)
+    num_batches = batches_per_epoch(
+        [choice.bucket for choice in choices],
+        [picture.repeats for picture in scan.pictures],
+        batch_size=run.dataset.batch_size,
+    )
+    steps = _total_steps(run, num_batches)
+    _check_warmup(run, steps)
+    assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
+    trained = num_parameters(run.network, layers)
+    cached = _cache_files(Path(run.cache_dir))
+    return Plan(
+        run_id=run_id(run),
+        folder=run_folder(run),
+        sources=sources,
+        checkpoint=checkpoint.folder,
+        scan=scan,
+        choices=choices,
+        batches_per_epoch=num_batches,
+        steps_per_epoch=steps_per_epoch(num_batches, gradient_accumulation=run.training.gradient_accumulation),
+        total_steps=steps,
+        num_layers=len(layers),
+        num_parameters=trained,
+        memory_bytes=estimate_memory(run, checkpoint, layers, trained),
+        device=visible_device(run.training.device) or run.training.device,
+        threads=num_threads(run.training.threads),
+        cached_files=len(cached),
+        cached_bytes=sum(file.stat().st_size for file in cached),
+        notes=tuple(_notes(scan, run)),
+    )
+
+
+def _total_steps(run: RunConfig, num_batches: int) -> int:
+    training = run.training
+    if training.epochs is not None:
+        accumulation = training.gradient_accumulation
+        return total_steps(num_batches, epochs=training.epochs, gradient_accumulation=accumulation)
+    return run.model.default_steps if training.steps is None else training.steps
+
+
+def _check_warmup(run: RunConfig, steps: int) -> None:
+    """The rule on warm-ups again, for a run whose length is known only now."""
+    warmup = run.lr_schedule.warmup
+    if run.training.epochs is not None and warmup >= steps:
+        raise ConfigError(
+            f"lr_schedule.warmup={warmup:g}: {run.training.epochs} epochs of these pictures are {steps} steps, "
+            "and the run would never leave the warm-up. Give fewer steps, or a share below 1."
+        )
+
+
+def _cache_files(folder: Path) -> list[Path]:
+    """Latents and text embeddings that earlier runs left."""
+    return [file for file in folder.rglob("*.safetensors") if "demo" not in file.relative_to(folder).parts]
+
+
+def _notes(scan: Scan, run: RunConfig) -> list[str]:
+    notes = list(scan.notes)
+    if len(scan.captions_by_ending) > 1:
+        counts = ", ".join(f"{count} {ending}" for ending, count in scan.captions_by_ending.items())
+        notes.append(f"captions come from files of several endings: {counts}")
+    if run.sampling.num_prompts == 0:
+        notes.append("no pictures will be drawn: sampling.num_prompts=0")
+    return notes

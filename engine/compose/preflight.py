@@ -1,0 +1,152 @@
+"""What must be true of this machine and its disk before anything is loaded, drawn or written."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.compose.checkpoint import checkpoint_problems
+from engine.compose.device import visible_device
+from engine.compose.plan import Plan
+from engine.compose.planning import make_plan
+from engine.config import ConfigError, MixedPrecision, RunConfig, is_demo
+from engine.config.sources import Sources
+from engine.models.locate import find_checkpoint, is_hub_id
+
+
+def preflight(run: RunConfig, draw_demo: Callable[[], Sources]) -> Plan:
+    """The plan of a run that can start; raises ConfigError with everything that prevents it.
+
+    draw_demo  makes the demo's folder; called only for a run on the demo's concept, after all other checks
+    """
+    problems = disk_problems(run)
+    if problems:
+        raise ConfigError(problems)
+    sources = draw_demo() if uses_demo_concept(run) else own_sources(run)
+    return make_plan(run, sources)
+
+
+def uses_demo_concept(run: RunConfig) -> bool:
+    """Whether the pictures are the demo's, which are drawn on first use."""
+    return is_demo(run.model) and run.dataset.path is None
+
+
+def own_sources(run: RunConfig) -> Sources:
+    """The sources that the options name; the demo's, where it is used, stand in for what is null."""
+    evaluation, prompts = run.evaluation, run.sampling.prompt_file
+    return Sources(
+        pictures=Path(run.dataset.path or ""),
+        trigger=run.dataset.trigger,
+        class_word=run.dataset.class_word,
+        prompts=Path(prompts) if prompts is not None else None,
+        manifest=Path(evaluation.references) if evaluation.references is not None else None,
+        encoder=evaluation.encoder,
+    )
+
+
+def disk_problems(run: RunConfig) -> list[str]:
+    """All that stands against the run on this machine; nothing is written, torch is imported only if needed."""
+    problems = [
+        *checkpoint_problems(run.model),
+        *_picture_problems(run),
+        *_prompt_problems(run),
+        *_evaluation_problems(run),
+        *_folder_problems("output_dir", run.output_dir),
+        *_folder_problems("cache_dir", run.cache_dir),
+        *_tensorboard_problems(run),
+        *_optimizer_problems(run),
+    ]
+    return problems or _device_problems(run)  # the device is asked last: only torch knows
+
+
+def _picture_problems(run: RunConfig) -> list[str]:
+    if run.dataset.path is None:
+        return []
+    from engine.data.scan import scan_folder
+
+    return scan_folder(run.dataset, Path(run.dataset.path)).problems
+
+
+def _prompt_problems(run: RunConfig) -> list[str]:
+    name = run.sampling.prompt_file
+    if name is None:
+        return []
+    from engine.sampling.prompt_file import load_prompts
+
+    if not Path(name).is_file():
+        return [f"sampling.prompt_file={name}: no such file. Give a text file with one prompt a line."]
+    try:
+        load_prompts(Path(name))
+    except ConfigError as error:
+        return [f"sampling.prompt_file={problem}" for problem in error.problems]
+    return []
+
+
+def _evaluation_problems(run: RunConfig) -> list[str]:
+    evaluation, problems = run.evaluation, []
+    if not evaluation.enabled:
+        return []
+    encoder = evaluation.encoder
+    if encoder is not None and find_checkpoint(encoder) is None:
+        fetch = f" Run: hf download {encoder}," if is_hub_id(encoder) else " Give evaluation.encoder=DIR,"
+        problems.append(
+            f"evaluation.encoder={encoder}: the CLIP that scores the pictures is not on this machine."
+            f"{fetch} or go without scores: evaluation.enabled=false."
+        )
+    if evaluation.references is not None and not Path(evaluation.references).is_file():
+        problems.append(
+            f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or leave it out."
+        )
+    return problems
+
+
+def _folder_problems(option: str, name: str) -> list[str]:
+    """Whether files can be made in a folder that may not be there yet; tried without making it."""
+    if not name.strip():
+        return [f"{option}=: empty. Give a folder."]
+    folder = Path(name).absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
+    if not existing.is_dir():
+        return [f"{option}={name}: {existing} is a file. Give another folder."]
+    if not os.access(existing, os.W_OK | os.X_OK) or not _takes_files(existing):
+        return [f"{option}={name}: {existing} can't be written to. Give another folder, or change its rights."]
+    return []
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether a file can really be made: rights alone don't tell of a read-only or full disk."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _tensorboard_problems(run: RunConfig) -> list[str]:
+    if not run.tracking.tensorboard or importlib.util.find_spec("tensorboard") is not None:
+        return []
+    return [
+        'tracking.tensorboard=true: the package tensorboard is not installed. '
+        'Run pip install -e ".[tensorboard]", or leave the option out.'
+    ]
+
+
+def _optimizer_problems(run: RunConfig) -> list[str]:
+    from engine.optimizers.build import check_args
+
+    return check_args(run.optimizer)
+
+
+def _device_problems(run: RunConfig) -> list[str]:
+    device, precision = run.training.device, run.training.mixed_precision
+    asks_for_gpu = device not in ("auto", "cpu")
+    if not asks_for_gpu and precision is not MixedPrecision.fp16:
+        return []
+    found = visible_device(device)
+    if asks_for_gpu and found is None:
+        return [f"training.device={device}: torch sees no such device here. Use training.device=auto."]
+    if precision is MixedPrecision.fp16 and found == "cpu":
+        return ["training.mixed_precision=fp16: needs a GPU, and torch sees none here. Use bf16 or no."]
+    return []

@@ -1,0 +1,275 @@
+"""What must hold between the options of a run, as pure functions: no disk, no torch."""
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+
+from engine.compose.ranges import out_of_range
+from engine.compose.show import show
+from engine.config import DEMO_CONCEPTS, LoRAConfig, MixedPrecision, RunConfig, WandbMode, is_demo
+from engine.models.facts import FAMILIES
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+def broken_rules(run: RunConfig) -> list[str]:
+    """Every rule that the run breaks, as "path=value: what is wrong. What to do."."""
+    return [problem for rule in RULES for problem in rule(run)]
+
+
+def name_rule(run: RunConfig) -> list[str]:
+    """The name becomes a folder and a file."""
+    if run.name.strip() and PurePath(run.name).name == run.name and not set(run.name) & set('\\:*?"<>|\n'):
+        return []
+    return [f"name={run.name}: it names a folder and a file. Use letters, digits, dots, dashes and underscores."]
+
+
+def model_rule(run: RunConfig) -> list[str]:
+    """The recipe fits its family."""
+    model, problems = run.model, []
+    if not model.name.strip():
+        problems.append("model.name=: empty. Give the recipe a name.")
+    if not model.checkpoint:
+        problems.append("model.checkpoint=null: no weights. Give a diffusers folder or a hub id.")
+    facts = FAMILIES[model.family]
+    if model.prediction not in facts.predictions:
+        allowed = ", ".join(prediction.name for prediction in facts.predictions)
+        problems.append(f"model.prediction={model.prediction.name}: {facts.title} predicts {allowed}.")
+    return problems
+
+
+def network_rule(run: RunConfig) -> list[str]:
+    """Layers are named once; a LoRA's strength is given in one way."""
+    network, problems = run.network, []
+    if not network.layers:
+        problems.append("network.layers=[]: nothing to train. Name at least one group, such as attention.")
+    if len(set(network.layers)) < len(network.layers):
+        problems.append(f"network.layers={show(network.layers)}: a group is named twice. Name each once.")
+    if isinstance(network, LoRAConfig) and network.alpha is not None and network.alpha_ratio is not None:
+        problems.append(
+            f"network.alpha={show(network.alpha)} with network.alpha_ratio={show(network.alpha_ratio)}: "
+            "two ways to say one thing. Give one of them."
+        )
+    return problems
+
+
+def optimizer_rule(run: RunConfig) -> list[str]:
+    """The class is a dotted path, the learning rate has one place."""
+    path = run.optimizer.class_path
+    if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", path) is None:
+        return [f"optimizer.class_path={path}: not module.Class. Write it as torch.optim.AdamW."]
+    return []
+
+
+def length_rule(run: RunConfig) -> list[str]:
+    """One length; a warm-up inside it."""
+    training, warmup, problems = run.training, run.lr_schedule.warmup, []
+    if training.steps is not None and training.epochs is not None:
+        problems.append(
+            f"training.steps={training.steps} with training.epochs={training.epochs}: two lengths. "
+            "Give one of them."
+        )
+    if warmup >= 1 and warmup != int(warmup):
+        problems.append(
+            f"lr_schedule.warmup={show(warmup)}: from 1 on it counts steps. Give a whole number, "
+            "or a share below 1."
+        )
+    steps = run.model.default_steps if training.steps is None else training.steps
+    if training.epochs is None and steps >= 1 and warmup >= max(1, steps):
+        problems.append(
+            f"lr_schedule.warmup={show(warmup)}: the run has {steps} steps and would never leave the warm-up. "
+            "Give fewer steps, or a share below 1."
+        )
+    return problems
+
+
+def device_rule(run: RunConfig) -> list[str]:
+    """The device has a known form; half precision by fp16 needs a GPU."""
+    training, problems = run.training, []
+    if _DEVICE.fullmatch(training.device) is None:
+        problems.append(f"training.device={training.device}: unknown device. Give auto, cpu, cuda, cuda:1 or mps.")
+    if training.device == "cpu" and training.mixed_precision is MixedPrecision.fp16:
+        problems.append(
+            "training.mixed_precision=fp16: needs a GPU, and training.device=cpu. Use bf16 or no."
+        )
+    return problems
+
+
+def pictures_rule(run: RunConfig) -> list[str]:
+    """Where the pictures come from: a folder, or a concept that only the demo has."""
+    dataset, demo, problems = run.dataset, is_demo(run.model), []
+    if dataset.path is None and not demo:
+        problems.append(
+            f"dataset.path=null: the concepts of the demo belong to model=demo, and this is {run.model.name}. "
+            "Give a folder of pictures: dataset.path=photos/."
+        )
+    if dataset.concept is not None and dataset.path is not None:
+        problems.append(
+            f"dataset.concept={dataset.concept} with dataset.path={dataset.path}: two sources of pictures. "
+            "Give one of them."
+        )
+    elif dataset.concept is not None and not demo:
+        problems.append(f"dataset.concept={dataset.concept}: only model=demo has concepts. Give dataset.path.")
+    elif dataset.concept is not None and dataset.concept not in DEMO_CONCEPTS:
+        problems.append(f"dataset.concept={dataset.concept}: unknown concept. Use {', '.join(DEMO_CONCEPTS)}.")
+    return problems
+
+
+def captions_rule(run: RunConfig) -> list[str]:
+    """Words that are given are words, and are used."""
+    dataset, problems = run.dataset, []
+    for key, text in (
+        ("trigger", dataset.trigger),
+        ("class_word", dataset.class_word),
+        ("class_tokens", dataset.class_tokens),
+    ):
+        if text is not None and not text.strip():
+            problems.append(f"dataset.{key}=: empty. Give words, or null.")
+    if dataset.path is None and dataset.class_tokens is not None:
+        problems.append(
+            f"dataset.class_tokens={dataset.class_tokens}: every picture of the demo has its caption. Leave it out."
+        )
+    if dataset.path is not None and dataset.class_word is not None and dataset.trigger is None:
+        problems.append(
+            f"dataset.class_word={dataset.class_word}: it stands in for dataset.trigger, and there is none. "
+            "Give dataset.trigger too."
+        )
+    endings = dataset.caption_extension
+    if not endings or not all(re.fullmatch(r"\.[\w.-]+", ending) for ending in endings):
+        problems.append(
+            f"dataset.caption_extension={show(endings)}: endings start with a dot. "
+            "Write dataset.caption_extension=[.caption,.txt]."
+        )
+    if len(set(endings)) < len(endings):
+        problems.append(f"dataset.caption_extension={show(endings)}: an ending is named twice. Name each once.")
+    return problems
+
+
+def bucket_rule(run: RunConfig) -> list[str]:
+    """Bucket sides are multiples of the step, around the resolution."""
+    dataset, problems = run.dataset, []
+    step, low, high = dataset.bucket_reso_steps, dataset.min_bucket_reso, dataset.max_bucket_reso
+    if not dataset.enable_bucket:
+        if dataset.bucket_no_upscale:
+            problems.append(
+                "dataset.bucket_no_upscale=true: there are no buckets with dataset.enable_bucket=false. "
+                "Leave one of them out."
+            )
+        return problems
+    if 0 < dataset.resolution < step:
+        problems.append(
+            f"dataset.resolution={dataset.resolution}: smaller than dataset.bucket_reso_steps={step}. "
+            "Raise it, or lower the step."
+        )
+    if dataset.bucket_no_upscale or step < 1:
+        return problems
+    for key, side in (("min_bucket_reso", low), ("max_bucket_reso", high)):
+        if side % step and side > 0:
+            near = max(1, round(side / step)) * step
+            problems.append(
+                f"dataset.{key}={side}: not a multiple of dataset.bucket_reso_steps={step}. "
+                f"Give {near}, for example."
+            )
+    if low > high:
+        problems.append(f"dataset.min_bucket_reso={low}: above dataset.max_bucket_reso={high}. Lower it.")
+    elif not low <= dataset.resolution <= high:
+        problems.append(
+            f"dataset.resolution={dataset.resolution}: outside of dataset.min_bucket_reso={low} and "
+            f"dataset.max_bucket_reso={high}. Change one of them."
+        )
+    return problems
+
+
+def sampling_rule(run: RunConfig) -> list[str]:
+    """Pictures differ by seed, and a negative prompt has an effect."""
+    sampling, problems = run.sampling, []
+    if not sampling.seeds:
+        problems.append("sampling.seeds=[]: no seed, no picture. Give one, or sampling.num_prompts=0.")
+    if any(seed < 0 for seed in sampling.seeds):
+        problems.append(f"sampling.seeds={show(sampling.seeds)}: seeds are 0 or more.")
+    if len(set(sampling.seeds)) < len(sampling.seeds):
+        problems.append(
+            f"sampling.seeds={show(sampling.seeds)}: a seed is given twice and would draw the same pictures. "
+            "Give each once."
+        )
+    if sampling.negative_prompt and sampling.guidance_scale <= 1:
+        problems.append(
+            f"sampling.negative_prompt={sampling.negative_prompt}: without effect at "
+            f"sampling.guidance_scale={show(sampling.guidance_scale)}. Raise it, or leave the prompt out."
+        )
+    return problems
+
+
+def evaluation_rule(run: RunConfig) -> list[str]:
+    """Scores need pictures; what scores need is only given where they are made."""
+    evaluation, problems = run.evaluation, []
+    if evaluation.enabled and run.sampling.num_prompts == 0:
+        problems.append("sampling.num_prompts=0: no pictures to score. Add evaluation.enabled=false.")
+    if not evaluation.enabled and evaluation.references is not None:
+        problems.append(
+            f"evaluation.references={evaluation.references}: not used with evaluation.enabled=false. Leave it out."
+        )
+    return problems
+
+
+def tracking_rule(run: RunConfig) -> list[str]:
+    """What describes a wandb run has a wandb run to describe."""
+    tracking, problems = run.tracking, []
+    if not tracking.project.strip() or set(tracking.project) & set('/\\#?%:'):
+        problems.append(f"tracking.project={tracking.project}: wandb allows no / \\ # ? % : in it, nor nothing.")
+    if tracking.group is not None and not tracking.group.strip():
+        problems.append("tracking.group=: empty. Give a name, or null.")
+    if not all(tag.strip() and len(tag) <= 64 for tag in tracking.tags):
+        problems.append(f"tracking.tags={show(tracking.tags)}: a tag has 1 to 64 characters.")
+    if tracking.wandb is WandbMode.disabled and (tracking.group is not None or tracking.tags):
+        problems.append(
+            "tracking.wandb=disabled: tracking.group and tracking.tags belong to wandb. Leave them out, "
+            "or use tracking.wandb=offline."
+        )
+    return problems
+
+
+Rule = Callable[[RunConfig], list[str]]
+
+RULES: tuple[Rule, ...] = (
+    out_of_range,
+    name_rule,
+    model_rule,
+    network_rule,
+    optimizer_rule,
+    length_rule,
+    device_rule,
+    pictures_rule,
+    captions_rule,
+    bucket_rule,
+    sampling_rule,
+    evaluation_rule,
+    tracking_rule,
+)
+
+# Options that no rule restricts: what the type allows is what they mean.
+FREE: tuple[str, ...] = (
+    "dry_run",
+    "force",
+    "model.family",
+    "lr_schedule.kind",
+    "dataset.enable_bucket",
+    "training.gradient_checkpointing",
+    "sampling.sampler",
+    "evaluation.enabled",
+    "tracking.tensorboard",
+)
+
+# Options that preflight checks against this machine and its disk.
+ON_DISK: tuple[str, ...] = (
+    "output_dir",
+    "cache_dir",
+    "model.checkpoint",
+    "model.encoder",
+    "optimizer.args",
+    "dataset.path",
+    "sampling.prompt_file",
+    "evaluation.encoder",
+    "evaluation.references",
+    "tracking.tensorboard",
+)

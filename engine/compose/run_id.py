@@ -1,0 +1,95 @@
+"""Which run this is: a hash of the settings that change the weights, and the folder named after it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from omegaconf import OmegaConf
+
+from engine.config import DEMO_CONCEPTS, LoRAConfig, RunConfig, effective_alpha
+
+# Not part of a run's identity: a section ("sampling") or one option. All others change the weights.
+EXCLUDED: tuple[str, ...] = (
+    "name",  # what the run is called
+    "output_dir",  # where its files lie
+    "cache_dir",
+    "dry_run",  # whether it runs at all
+    "force",
+    "model.name",
+    "model.resolution",  # recipe values that count only where another option takes them
+    "model.bucket_step",
+    "model.default_lr",
+    "model.default_steps",
+    "model.default_layers",
+    "model.default_alpha_ratio",
+    "model.default_batch_size",
+    "model.default_guidance",
+    "model.encoder",
+    "network.alpha_ratio",  # alpha stands for both
+    "dataset.trigger",  # words for the scores
+    "dataset.class_word",
+    "training.gradient_checkpointing",  # the same gradients for less memory: a run may go on with it
+    "training.validate_every",  # looking on does not disturb: its draws are its own
+    "training.validation_images",
+    "training.validation_timesteps",
+    "training.checkpoint_every",
+    "sampling",
+    "evaluation",
+    "tracking",
+)
+
+
+def run_id(run: RunConfig) -> str:
+    """8 hexadecimal digits; equal for runs whose settings mean the same weights."""
+    text = json.dumps(identity(run), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def run_folder(run: RunConfig) -> Path:
+    """output_dir/<name>-<run_id>."""
+    return Path(run.output_dir) / f"{run.name}-{run_id(run)}"
+
+
+def identity(run: RunConfig) -> dict[str, object]:
+    """What the hash is taken of: {path: value}, with defaults that null stands for filled in."""
+    values = dict(_flat(plain_values(run), ""))
+    if isinstance(run.network, LoRAConfig):
+        values["network.alpha"] = effective_alpha(run.network)
+    if run.training.steps is None and run.training.epochs is None:
+        values["training.steps"] = run.model.default_steps
+    if run.dataset.path is None:
+        values["dataset.concept"] = run.dataset.concept or DEMO_CONCEPTS[0]
+    else:
+        values["dataset.path"] = PurePath(run.dataset.path).as_posix()
+    if run.model.checkpoint is not None:
+        values["model.checkpoint"] = PurePath(run.model.checkpoint).as_posix()
+    values["network.layers"] = sorted(group.name for group in run.network.layers)
+    kept = {path: value for path, value in values.items() if not is_excluded(path)}
+    return {path: _number(value) for path, value in kept.items()} | {"network": type(run.network).__name__}
+
+
+def is_excluded(path: str) -> bool:
+    """Whether an option is named in EXCLUDED, by itself or by its section."""
+    return any(path == entry or path.startswith(f"{entry}.") for entry in EXCLUDED)
+
+
+def plain_values(run: RunConfig) -> dict[str, object]:
+    """The run as nested dicts of strings, numbers, lists and None: what JSON and YAML can hold."""
+    values = OmegaConf.to_container(OmegaConf.structured(run), enum_to_str=True)
+    assert isinstance(values, dict), "a run is a mapping"
+    return {str(key): value for key, value in values.items()}
+
+
+def _flat(node: Mapping[str, object], prefix: str) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for key, value in node.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return rows
+
+
+def _number(value: object) -> object:
+    """1.0 and 1 are one value."""
+    if isinstance(value, list):
+        return [_number(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,102 @@
+"""Any torch.optim.Optimizer from its class path, its arguments checked before any weight is loaded."""
+
+import importlib
+import inspect
+from collections.abc import Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from engine.config import ConfigError, OptimizerConfig
+from engine.optimizers.table import OPTIMIZERS, args_problems
+
+if TYPE_CHECKING:
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+
+
+def build_optimizer(config: OptimizerConfig, params: "Iterable[Parameter]") -> "Optimizer":
+    """The optimizer over `params`, one group, one learning rate.
+
+    Lists in args become tuples, which is how optimizers take betas.
+    Raises ConfigError where the class refuses a value.
+    """
+    found = _find_class(config.class_path)
+    if isinstance(found, str):
+        raise ConfigError(found)
+    args = {key: tuple(value) if isinstance(value, list) else value for key, value in config.args.items()}
+    try:
+        return found(list(params), lr=config.lr, **args)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(_refusal(config, error)) from error
+
+
+def check_args(config: OptimizerConfig) -> list[str]:
+    """What is wrong with the class or its arguments; imports the class (and torch) unless the table knows it.
+
+    The values are tried on a parameter of one number, so that betas=[2,3] is refused here, too.
+    """
+    facts = OPTIMIZERS.get(config.class_path)
+    if facts is not None and facts.args is not None:
+        problems = args_problems(config.args, facts.args, config.class_path)
+        if problems or not config.args:
+            return problems
+    found = _find_class(config.class_path)
+    if isinstance(found, str):
+        return [found]
+    parameters = inspect.signature(found.__init__).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        problems = args_problems(config.args, set(parameters) - {"self", "params", "lr"}, config.class_path)
+        if problems:
+            return problems
+    return _try_values(config)
+
+
+def _try_values(config: OptimizerConfig) -> list[str]:
+    import torch
+
+    try:
+        build_optimizer(config, [torch.nn.Parameter(torch.zeros(1))])
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _find_class(class_path: str) -> "type[Optimizer] | str":
+    """The class, or the sentence that says why there is none."""
+    module_name, _, name = class_path.rpartition(".")
+    module = _import(module_name)
+    if module is None:
+        package = module_name.split(".")[0]
+        return f"optimizer.class_path={class_path}: no module {module_name} here. Install {package}, or correct it."
+    found = getattr(module, name, None)
+    if found is None:
+        near = args_near(name, [entry for entry in dir(module) if entry[0].isupper()])
+        return f"optimizer.class_path={class_path}: {module_name} has no {name}{near}. Correct it."
+    from torch.optim import Optimizer
+
+    if not (isinstance(found, type) and issubclass(found, Optimizer)):
+        return f"optimizer.class_path={class_path}: not a torch.optim.Optimizer. Give one, such as torch.optim.AdamW."
+    if "lr" not in inspect.signature(found.__init__).parameters:
+        return f"optimizer.class_path={class_path}: takes no learning rate. Give an optimizer that does."
+    return found
+
+
+def args_near(name: str, choices: list[str]) -> str:
+    """' (did you mean X?)' where a choice is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _import(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _refusal(config: OptimizerConfig, error: Exception) -> str:
+    args = ", ".join(f"{key}={value}" for key, value in {"lr": config.lr, **config.args}.items())
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"optimizer.args: {config.class_path}({args}) refuses: {reason}. Correct the value."
