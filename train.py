@@ -1,4 +1,4 @@
-"""One run from the command line: compose, check, train, score, show. python train.py --help"""
+"""One run from the command line: compose, check, train, score, show. See python train.py --help."""
 
 import sys
 from pathlib import Path
@@ -10,37 +10,49 @@ from engine.compose.guard import check_overrides
 from engine.compose.refusal import refusing
 from engine.compose.register import register
 
-CONF = Path(__file__).resolve().parent / "conf"
-
 
 def main() -> None:
     """What `python train.py ...` does; exit code 2 and a list of sentences where a run can't start."""
     register()
     with refusing():
-        sys.argv[1:] = check_overrides(sys.argv[1:], CONF)
+        sys.argv[1:] = check_overrides(sys.argv[1:], Path(__file__).resolve().parent / "conf")
     run_composed()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def run_composed(config: DictConfig) -> None:
-    """A composed run, to its end."""
+def run_composed(config: DictConfig) -> dict[str, float]:
+    """A composed run to its end, or its refusal; returns its scores."""
     with refusing():
-        train_and_show(config)
+        return train_and_show(config)
 
 
-def train_and_show(config: DictConfig) -> None:
-    """Raises ConfigError where the run can't start."""
+def train_and_show(config: DictConfig) -> dict[str, float]:
+    """Check, plan, train, score, show. Raises ConfigError where the run can't start."""
+    from rich.console import Console
+
+    from demo.folder import prepare_demo
     from engine.compose.load import load
     from engine.compose.plan import print_plan
     from engine.compose.preflight import preflight
-    from rich.console import Console
+    from evaluation.check import check_sources
 
-    console = Console()
-    run = load(config)
-    plan = preflight(run, lambda: draw_demo(run))
+    console, run = Console(), load(config)
+    plan = preflight(run, prepare_demo, check_sources)
     print_plan(run, plan, console)
     if run.dry_run:
-        return
+        return {}
+    from engine.training.summary import print_summary
+
+    from engine.training.train import Hooks, train
+    from evaluation.in_run import scorer_of, scores_of
+    from pages.run_page import read_run_folder, write_run_page
+
+    hooks = Hooks(score=scorer_of(run, plan.sources, device=plan.device))
+    result = train(run, plan, plan.sources, console=console, hooks=hooks)
+    write_run_page(read_run_folder(result.folder), result.folder / "index.html")
+    scores = scores_of(result.folder)
+    print_summary(result, scores.lines, console)
+    return scores.values
 
 
 if __name__ == "__main__":

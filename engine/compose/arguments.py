@@ -1,4 +1,4 @@
-"""The command line taken apart: Hydra's flags, and overrides made such that Hydra takes them as they were meant."""
+"""The command line taken apart: Hydra's flags, and overrides in the form in which Hydra takes them."""
 
 import argparse
 import re
@@ -47,7 +47,7 @@ def read_arguments(argv: Sequence[str]) -> Arguments:
         if word.startswith("-")
     ]
     overrides = [*flags.overrides, *(word for word in rest if not word.startswith("-"))]
-    if flags.cfg:
+    if flags.cfg or flags.help:
         flags.resolve = True  # values as the run would see them, not references to other options
     return Arguments(flags=flags, overrides=overrides, problems=problems)
 
@@ -58,11 +58,12 @@ def split_override(text: str) -> tuple[str, str, str] | None:
     return (match["sign"], match["key"], match["value"]) if match else None
 
 
-def parse_override(text: str, *, takes_text: bool) -> Override | str:
+def parse_override(text: str, *, takes_text: bool, takes_list: bool = False) -> Override | str:
     """One override by Hydra's grammar, or the sentence that refuses it.
 
     takes_text  the option holds a text: what the grammar reads as a number, or not at all (accents,
                 brackets, quotes), is taken as it was typed
+    takes_list  for the advice on commas only
     """
     if text.startswith("~"):
         key = text[1:].split("=")[0]
@@ -79,7 +80,7 @@ def parse_override(text: str, *, takes_text: bool) -> Override | str:
             return OverridesParser.create().parse_overrides([quoted])[0]
         return f"{text}: the value can't be read. Put quotes around it: \"{key}='...'\"."
     if override.is_sweep_override():
-        return f"{text}: {_sweep_advice(key, value, takes_text)}"
+        return f"{text}: {_sweep_advice(key, value, takes_text=takes_text, takes_list=takes_list)}"
     if takes_text and isinstance(override.value(), bool | int | float):
         return OverridesParser.create().parse_overrides([quoted])[0]
     return override
@@ -95,10 +96,10 @@ def is_removal(override: Override) -> bool:
     return bool(override.type == OverrideType.DEL)
 
 
-def _sweep_advice(key: str, value: str, takes_text: bool) -> str:
+def _sweep_advice(key: str, value: str, *, takes_text: bool, takes_list: bool) -> str:
     if takes_text:
         return f"a text with a comma needs quotes: \"{key}='{value}'\"."
-    advice = f"A list is written {key}=[{value}]." if "(" not in value else "Give one value."
+    advice = f"A list is written {key}=[{value}]." if takes_list else "Give one value."
     return f"several values make a sweep, and sweeps are not in this version yet. {advice}"
 
 

@@ -12,8 +12,11 @@ from engine.models.facts import FAMILIES, layer_group
 from engine.models.locate import find_checkpoint, is_hub_id
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-_WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # bytes a number; others 1
-_PREDICTIONS = {Prediction.epsilon: "epsilon", Prediction.v: "v_prediction"}  # as a scheduler's config has them
+_WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # bytes; others 1
+_PREDICTIONS = {
+    Prediction.epsilon: "epsilon",
+    Prediction.v: "v_prediction",
+}  # as schedulers write them
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 
 
@@ -105,7 +108,9 @@ def _family_problems(model: ModelConfig, folder: Path) -> list[str]:
 def _part_problems(name: str, folder: Path) -> list[str]:
     missing = [part for part in _PARTS if not (folder / part).is_dir()]
     if missing:
-        return [f"model.checkpoint={name}: {', '.join(missing)} is missing in it. Give a whole diffusers folder."]
+        return [
+            f"model.checkpoint={name}: {', '.join(missing)} is missing in it. Give a whole diffusers folder."
+        ]
     problems = []
     for part in ("unet", "vae", "text_encoder"):
         if not weight_files(folder / part):

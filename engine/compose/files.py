@@ -1,11 +1,11 @@
-"""The YAML files of conf/: which groups and names there are, and what is wrong inside those that a run uses."""
+"""The YAML files of conf/: which there are, and what is wrong inside those that a run uses."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped, unused-ignore]
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,8 +25,13 @@ class ConfFolders:
 
     def groups(self) -> list[str]:
         """Names of all groups: the folders that hold YAML files."""
-        return sorted({file.parent.relative_to(root).as_posix() for root in self.roots
-                       for file in root.glob("*/*.yaml")})
+        return sorted(
+            {
+                file.parent.relative_to(root).as_posix()
+                for root in self.roots
+                for file in root.glob("*/*.yaml")
+            }
+        )
 
     def names(self, group: str) -> list[str]:
         """The choices of a group."""
@@ -111,7 +116,7 @@ def _pick_problems(content: Mapping[str, object], folders: ConfFolders) -> Itera
 
 def _key_problems(content: Mapping[str, object], prefix: str, network: type[NetworkConfig]) -> Iterator[str]:
     for key, value in content.items():
-        if not prefix and key in ("defaults", "hydra") or key == "defaults":
+        if (not prefix and key in ("defaults", "hydra")) or key == "defaults":
             continue
         option = find_option(f"{prefix}{key}", network)
         if isinstance(option, str):

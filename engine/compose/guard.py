@@ -20,7 +20,15 @@ from engine.compose.files import (
     used_files,
 )
 from engine.compose.load import load
-from engine.compose.options import FREE_FORM, find_option, is_section, is_text, type_problem
+from engine.compose.options import (
+    FREE_FORM,
+    find_option,
+    is_list,
+    is_section,
+    is_text,
+    meant_options,
+    type_problem,
+)
 from engine.compose.preflight import disk_problems
 from engine.compose.rules import broken_rules
 from engine.config import ConfigError, NetworkConfig
@@ -53,10 +61,11 @@ def check_overrides(argv: Sequence[str], conf: Path) -> list[str]:
         raise ConfigError(state.problems)
     picks, options = _split_groups(arguments.overrides, state)
     files = used_files(picks, folders)
-    state.problems += file_problems(files, folders)
+    broken_files = file_problems(files, folders)
+    state.problems += broken_files
     _check_options(options, network_schema(files), state)
-    looking = bool(flags.cfg or flags.help or flags.info)
-    _check_run(state, looking=looking, broken_files=bool(file_problems(files, folders)))
+    if not broken_files:
+        _check_run(state, looking=bool(flags.cfg or flags.help or flags.info))
     if state.problems:
         raise ConfigError(state.problems)
     return arguments.argv(state.good)
@@ -77,7 +86,7 @@ def _flag_problems(arguments: Arguments, folders: ConfFolders) -> list[str]:
         problems.append("--experimental-rerun: not used here. The same command again continues a run.")
     for root in folders.roots:
         if not root.is_dir():
-            problems.append(f"{root}: this config folder does not exist. Correct --config-dir or --config-path.")
+            problems.append(f"{root}: no such config folder. Correct --config-dir or --config-path.")
     if folders.file("", folders.config_name) is None:
         problems.append(f"--config-name={folders.config_name}: no such file in {folders.roots[-1].name}/.")
     return problems
@@ -131,12 +140,14 @@ def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> N
     option = find_option(form[1].replace("/", "."), network, groups=state.folders.groups())
     if isinstance(option, str):
         state.problems.append(option)
-        state.settled.update(option.split("did you mean ")[-1].rstrip("?)").split(" or "))
+        state.settled.update(meant_options(option))
         return
-    override = parse_override(text, takes_text=is_text(option))
+    override = parse_override(text, takes_text=is_text(option), takes_list=is_list(option))
     problem: str | None
     if isinstance(override, str):
         problem = override
+    elif form[1] == FREE_FORM and not isinstance(override.value(), dict):
+        problem = f"{text}: this option takes a mapping. Write {FREE_FORM}.name=value."
     elif is_section(option):
         problem = f"{text}: this is a group of options. Write {form[1]}.option=value."
     else:
@@ -161,13 +172,11 @@ def _check_hydra(text: str, state: _Checked) -> None:
         state.good.append(_line(override))
 
 
-def _check_run(state: _Checked, *, looking: bool, broken_files: bool) -> None:
+def _check_run(state: _Checked, *, looking: bool) -> None:
     """Rules on the composed run; with problems found, the disk too, so that all are told together."""
-    if broken_files:
-        return
     config = _compose(state.folders, state.good)
     if config is None:
-        state.problems.append("the options don't compose. Leave out overrides until it does, and report this.")
+        state.problems.append("these options can't be composed. Leave them out one by one to find which.")
         return
     try:
         run = load(config)
@@ -176,8 +185,10 @@ def _check_run(state: _Checked, *, looking: bool, broken_files: bool) -> None:
         return
     found = broken_rules(run)
     if (found or state.problems) and not looking:
-        found += disk_problems(run)
-    state.problems += [problem for problem in found if problem.split("=")[0] not in state.settled]
+        found += disk_problems(run, refused=True)
+    given = {form[1] for form in map(split_override, state.good) if form}
+    silent = state.settled - given  # a mistyped option is one problem, not also that it is missing
+    state.problems += [problem for problem in found if problem.split("=")[0] not in silent]
 
 
 def _compose(folders: ConfFolders, overrides: list[str]) -> DictConfig | None:

@@ -1,6 +1,6 @@
 """From Hydra's config to the typed run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,14 +22,15 @@ def load(config: DictConfig) -> RunConfig:
 
 
 def _unresolved(node: DictConfig | ListConfig, prefix: str) -> Iterator[str]:
-    keys: list[str] | range = [str(key) for key in node] if isinstance(node, DictConfig) else range(len(node))
-    for key in keys:
+    written = OmegaConf.to_container(node)
+    rows: Iterable[tuple[object, object]]
+    rows = written.items() if isinstance(written, dict) else enumerate(written or [])
+    for key, text in rows:
         path = f"{prefix}{key}"
         try:
-            value = node[key]
+            value = node[key]  # type: ignore[index]
         except OmegaConfBaseException as error:
-            written = OmegaConf.to_container(node)[key]  # type: ignore[index, call-overload]
-            yield f"{path}={written}: {_reason(error)}"
+            yield f"{path}={text}: {_reason(error)}"
             continue
         if isinstance(value, DictConfig | ListConfig):
             yield from _unresolved(value, f"{path}.")
@@ -43,5 +44,5 @@ def _reason(error: OmegaConfBaseException) -> str:
     if "Unsupported interpolation type" in first:
         return f"there is no function {first.rsplit(' ', 1)[-1]}. Correct the name between ${{ and }}."
     if "???" in first or "Missing" in first:
-        return "no value. Give one."
+        return "it has no value. Give one."
     return "what it refers to does not fit this option. Give a value."

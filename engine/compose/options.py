@@ -1,4 +1,4 @@
-"""The options of a run as the dataclasses define them: found by name, checked by type, suggested when misspelt."""
+"""The options of a run as the dataclasses define them: found by name, checked by type, suggested."""
 
 import difflib
 import types
@@ -50,13 +50,26 @@ def find_option(path: str, network: type[NetworkConfig], groups: Sequence[str] =
     raise AssertionError("a path has at least one part")
 
 
+def meant_options(sentence: str) -> list[str]:
+    """The full paths of the options that a find_option sentence suggests."""
+    path, _, rest = sentence.partition(": ")
+    if "did you mean " not in rest:
+        return []
+    names = rest.split("did you mean ")[1].rstrip("?)").split(" or ")
+    section = path.rpartition(".")[0]
+    return [name if "." in name or not section else f"{section}.{name}" for name in names]
+
+
 def all_options(network: type[NetworkConfig]) -> list[Option]:
     """Every option of a run, sections walked into."""
     return list(_walk(RunConfig, "", network))
 
 
 def type_problem(option: Option, value: object) -> str | None:
-    """The sentence that refuses `value` for the option's type, or None; interpolations are checked when resolved."""
+    """The sentence that refuses `value` for the option's type, or None.
+
+    Interpolations pass: they are checked when they are resolved.
+    """
     if option.path == FREE_FORM or _has_interpolation(value):
         return None
     wrong = f"{option.path}={show(value)}: {_wrong_type(option.hint, value)}"
@@ -159,9 +172,7 @@ def _wrong_type(hint: Any, value: object) -> str:
             names = [member.name for member in item]
             wrong = next((show(entry) for entry in value if show(entry) not in names), show(value))
             return f"unknown choice {wrong}{did_you_mean(wrong, names)}"
-    if value is None:
-        return f"this option can't be null. Give {describe(hint)}."
-    return f"not {describe(hint)}. Give {describe(hint)}." if get_origin(base) is None else f"give {describe(hint)}."
+    return f"this option takes {describe(hint)}."
 
 
 def _has_interpolation(value: object) -> bool:
@@ -170,4 +181,3 @@ def _has_interpolation(value: object) -> bool:
     if isinstance(value, dict):
         return any(_has_interpolation(entry) for entry in value.values())
     return isinstance(value, list | tuple) and any(_has_interpolation(entry) for entry in value)
-

@@ -90,8 +90,11 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("network", _network(run, plan)),
         ("optimizer", _optimizer(run)),
         ("cache", _cache(run, plan)),
-        ("memory", f"about {_size(plan.memory_bytes)}"),
-        ("device", f"{plan.device}, {plan.threads} threads, mixed precision {run.training.mixed_precision.name}"),
+        ("memory", f"about {_size(plan.memory_bytes)} beside the libraries"),
+        (
+            "device",
+            f"{plan.device}, {plan.threads} threads, mixed precision {run.training.mixed_precision.name}",
+        ),
         ("run folder", str(plan.folder)),
     ]
     return lines + [("note", note) for note in plan.notes]
@@ -140,6 +143,11 @@ def _depth(name: str) -> int:
     if parts[0] == "down_blocks":
         return int(parts[1])
     return 3 - int(parts[1]) if parts[0] == "up_blocks" else 3
+
+
+def _precision(run: RunConfig) -> str:
+    precision = run.training.mixed_precision
+    return "float32" if precision is MixedPrecision.no else precision.name
 
 
 def _escaped(text: str) -> str:

@@ -40,7 +40,9 @@ def make_plan(run: RunConfig, sources: Sources) -> Plan:
         scan=scan,
         choices=choices,
         batches_per_epoch=num_batches,
-        steps_per_epoch=steps_per_epoch(num_batches, gradient_accumulation=run.training.gradient_accumulation),
+        steps_per_epoch=steps_per_epoch(
+            num_batches, gradient_accumulation=run.training.gradient_accumulation
+        ),
         total_steps=steps,
         num_layers=len(layers),
         num_parameters=trained,
@@ -66,14 +68,18 @@ def _check_warmup(run: RunConfig, steps: int) -> None:
     warmup = run.lr_schedule.warmup
     if run.training.epochs is not None and warmup >= steps:
         raise ConfigError(
-            f"lr_schedule.warmup={warmup:g}: {run.training.epochs} epochs of these pictures are {steps} steps, "
+            f"lr_schedule.warmup={warmup:g}: {run.training.epochs} epochs are {steps} steps here, "
             "and the run would never leave the warm-up. Give fewer steps, or a share below 1."
         )
 
 
 def _cache_files(folder: Path) -> list[Path]:
     """Latents and text embeddings that earlier runs left."""
-    return [file for file in folder.rglob("*.safetensors") if "demo" not in file.relative_to(folder).parts]
+    return [
+        file
+        for file in folder.rglob("*.safetensors")
+        if not file.relative_to(folder).parts[0].startswith("demo")
+    ]
 
 
 def _notes(scan: Scan, run: RunConfig) -> list[str]:

@@ -9,43 +9,42 @@ from engine.compose.checkpoint import checkpoint_problems
 from engine.compose.device import visible_device
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
-from engine.config import ConfigError, MixedPrecision, RunConfig, is_demo
+from engine.compose.sources import DrawnDemo, demo_sources, own_sources
+from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, is_demo
 from engine.config.sources import Sources
+from engine.data.scan import scan_folder
 from engine.models.locate import find_checkpoint, is_hub_id
+from engine.optimizers.build import check_args
+from engine.sampling.prompt_file import load_prompts
 
 
-def preflight(run: RunConfig, draw_demo: Callable[[], Sources]) -> Plan:
+def preflight(
+    run: RunConfig,
+    draw_demo: Callable[[str, Path], DrawnDemo],
+    check_scoring: Callable[[Sources], list[str]],
+) -> Plan:
     """The plan of a run that can start; raises ConfigError with everything that prevents it.
 
-    draw_demo  makes the demo's folder; called only for a run on the demo's concept, after all other checks
+    draw_demo      (concept, cache folder) -> the demo's folder; called only for a run on the demo model,
+                   after all other checks
+    check_scoring  what prevents the scores, given the sources; asked where there will be scores
     """
     problems = disk_problems(run)
     if problems:
         raise ConfigError(problems)
-    sources = draw_demo() if uses_demo_concept(run) else own_sources(run)
+    sources = own_sources(run)
+    if is_demo(run.model):
+        sources = demo_sources(run, draw_demo(run.dataset.concept or DEMO_CONCEPTS[0], Path(run.cache_dir)))
+    if run.evaluation.enabled and (problems := check_scoring(sources)):
+        raise ConfigError(problems)
     return make_plan(run, sources)
 
 
-def uses_demo_concept(run: RunConfig) -> bool:
-    """Whether the pictures are the demo's, which are drawn on first use."""
-    return is_demo(run.model) and run.dataset.path is None
+def disk_problems(run: RunConfig, *, refused: bool = False) -> list[str]:
+    """All that stands against the run on this machine; nothing is written.
 
-
-def own_sources(run: RunConfig) -> Sources:
-    """The sources that the options name; the demo's, where it is used, stand in for what is null."""
-    evaluation, prompts = run.evaluation, run.sampling.prompt_file
-    return Sources(
-        pictures=Path(run.dataset.path or ""),
-        trigger=run.dataset.trigger,
-        class_word=run.dataset.class_word,
-        prompts=Path(prompts) if prompts is not None else None,
-        manifest=Path(evaluation.references) if evaluation.references is not None else None,
-        encoder=evaluation.encoder,
-    )
-
-
-def disk_problems(run: RunConfig) -> list[str]:
-    """All that stands against the run on this machine; nothing is written, torch is imported only if needed."""
+    refused  something else already prevents the run: what only torch can tell is not asked
+    """
     problems = [
         *checkpoint_problems(run.model),
         *_picture_problems(run),
@@ -54,16 +53,16 @@ def disk_problems(run: RunConfig) -> list[str]:
         *_folder_problems("output_dir", run.output_dir),
         *_folder_problems("cache_dir", run.cache_dir),
         *_tensorboard_problems(run),
-        *_optimizer_problems(run),
     ]
+    problems += check_args(run.optimizer, try_values=not (problems or refused))
+    if refused:
+        return problems
     return problems or _device_problems(run)  # the device is asked last: only torch knows
 
 
 def _picture_problems(run: RunConfig) -> list[str]:
     if run.dataset.path is None:
         return []
-    from engine.data.scan import scan_folder
-
     return scan_folder(run.dataset, Path(run.dataset.path)).problems
 
 
@@ -71,8 +70,6 @@ def _prompt_problems(run: RunConfig) -> list[str]:
     name = run.sampling.prompt_file
     if name is None:
         return []
-    from engine.sampling.prompt_file import load_prompts
-
     if not Path(name).is_file():
         return [f"sampling.prompt_file={name}: no such file. Give a text file with one prompt a line."]
     try:
@@ -95,7 +92,7 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
         )
     if evaluation.references is not None and not Path(evaluation.references).is_file():
         problems.append(
-            f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or leave it out."
+            f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or none."
         )
     return problems
 
@@ -109,7 +106,7 @@ def _folder_problems(option: str, name: str) -> list[str]:
     if not existing.is_dir():
         return [f"{option}={name}: {existing} is a file. Give another folder."]
     if not os.access(existing, os.W_OK | os.X_OK) or not _takes_files(existing):
-        return [f"{option}={name}: {existing} can't be written to. Give another folder, or change its rights."]
+        return [f"{option}={name}: {existing} can't be written to. Give another folder."]
     return []
 
 
@@ -128,15 +125,9 @@ def _tensorboard_problems(run: RunConfig) -> list[str]:
     if not run.tracking.tensorboard or importlib.util.find_spec("tensorboard") is not None:
         return []
     return [
-        'tracking.tensorboard=true: the package tensorboard is not installed. '
+        "tracking.tensorboard=true: the package tensorboard is not installed. "
         'Run pip install -e ".[tensorboard]", or leave the option out.'
     ]
-
-
-def _optimizer_problems(run: RunConfig) -> list[str]:
-    from engine.optimizers.build import check_args
-
-    return check_args(run.optimizer)
 
 
 def _device_problems(run: RunConfig) -> list[str]:

@@ -12,7 +12,7 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Range:
-    """Bounds of a number; an open bound is not itself allowed. null is always allowed where the type has it."""
+    """Bounds of a number; an open bound is not itself allowed."""
 
     low: float
     high: float = float("inf")
@@ -34,7 +34,7 @@ class Range:
     def _bounds(self) -> str:
         low = f"{'more than' if self.low_open else 'at least'} {self.low:g}"
         if self.high == float("inf"):
-            return f"a number of {low}" if not self.low_open else f"a number of {low}"
+            return low
         return f"{low} and {'less than' if self.high_open else 'at most'} {self.high:g}"
 
 

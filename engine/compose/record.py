@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped, unused-ignore]
 from omegaconf import OmegaConf
 
 from engine.compose.run_id import plain_values, run_id
@@ -67,7 +67,7 @@ def read_run_yaml(folder: Path) -> RunRecord:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if content["schema"] != _SCHEMA:
-            raise ConfigError(f"{path}: written by another version (schema {content['schema']}). Run it again.")
+            raise ConfigError(f"{path}: of another version (schema {content['schema']}). Run it again.")
         fields = {key: content[key] for key in RunRecord.__dataclass_fields__ if key != "sources"}
         files = {key: Path(value) for key, value in content["sources"].items() if key in _FILES and value}
         return RunRecord(sources=Sources(**{**content["sources"], **files}), **fields)
@@ -90,7 +90,7 @@ def run_from_record(record: RunRecord) -> RunConfig:
 
 
 def changed_inputs(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
-    """What lies under another fingerprint than when the run in `folder` started; [] where there is no run yet.
+    """What has another fingerprint than when the run in `folder` started; [] where there is no run yet.
 
     Each entry is a sentence; a run goes on only if there are none, or with force=true.
     """

@@ -21,4 +21,7 @@ def refusing() -> Iterator[None]:
 
 def refusal_text(problems: Sequence[str]) -> str:
     """All problems, one a line, each once."""
-    return "\n".join(["This run cannot start:", *(f"  - {problem}" for problem in dict.fromkeys(problems))]) + "\n"
+    return (
+        "\n".join(["This run cannot start:", *(f"  - {problem}" for problem in dict.fromkeys(problems))])
+        + "\n"
+    )

@@ -21,7 +21,7 @@ def name_rule(run: RunConfig) -> list[str]:
     """The name becomes a folder and a file."""
     if run.name.strip() and PurePath(run.name).name == run.name and not set(run.name) & set('\\:*?"<>|\n'):
         return []
-    return [f"name={run.name}: it names a folder and a file. Use letters, digits, dots, dashes and underscores."]
+    return [f"name={run.name}: it names a folder and a file. Use letters, digits, dots and dashes."]
 
 
 def model_rule(run: RunConfig) -> list[str]:
@@ -77,7 +77,7 @@ def length_rule(run: RunConfig) -> list[str]:
     steps = run.model.default_steps if training.steps is None else training.steps
     if training.epochs is None and steps >= 1 and warmup >= max(1, steps):
         problems.append(
-            f"lr_schedule.warmup={show(warmup)}: the run has {steps} steps and would never leave the warm-up. "
+            f"lr_schedule.warmup={show(warmup)}: the run has {steps} steps, all of them warm-up. "
             "Give fewer steps, or a share below 1."
         )
     return problems
@@ -87,7 +87,7 @@ def device_rule(run: RunConfig) -> list[str]:
     """The device has a known form; half precision by fp16 needs a GPU."""
     training, problems = run.training, []
     if _DEVICE.fullmatch(training.device) is None:
-        problems.append(f"training.device={training.device}: unknown device. Give auto, cpu, cuda, cuda:1 or mps.")
+        problems.append(f"training.device={training.device}: unknown. Give auto, cpu, cuda, cuda:1 or mps.")
     if training.device == "cpu" and training.mixed_precision is MixedPrecision.fp16:
         problems.append(
             "training.mixed_precision=fp16: needs a GPU, and training.device=cpu. Use bf16 or no."
@@ -100,7 +100,7 @@ def pictures_rule(run: RunConfig) -> list[str]:
     dataset, demo, problems = run.dataset, is_demo(run.model), []
     if dataset.path is None and not demo:
         problems.append(
-            f"dataset.path=null: the concepts of the demo belong to model=demo, and this is {run.model.name}. "
+            f"dataset.path=null: the demo's concepts belong to model=demo, this is {run.model.name}. "
             "Give a folder of pictures: dataset.path=photos/."
         )
     if dataset.concept is not None and dataset.path is not None:
@@ -109,9 +109,9 @@ def pictures_rule(run: RunConfig) -> list[str]:
             "Give one of them."
         )
     elif dataset.concept is not None and not demo:
-        problems.append(f"dataset.concept={dataset.concept}: only model=demo has concepts. Give dataset.path.")
+        problems.append(f"dataset.concept={dataset.concept}: only model=demo has any. Give dataset.path.")
     elif dataset.concept is not None and dataset.concept not in DEMO_CONCEPTS:
-        problems.append(f"dataset.concept={dataset.concept}: unknown concept. Use {', '.join(DEMO_CONCEPTS)}.")
+        problems.append(f"dataset.concept={dataset.concept}: unknown. Use {', '.join(DEMO_CONCEPTS)}.")
     return problems
 
 
@@ -127,7 +127,7 @@ def captions_rule(run: RunConfig) -> list[str]:
             problems.append(f"dataset.{key}=: empty. Give words, or null.")
     if dataset.path is None and dataset.class_tokens is not None:
         problems.append(
-            f"dataset.class_tokens={dataset.class_tokens}: every picture of the demo has its caption. Leave it out."
+            f"dataset.class_tokens={dataset.class_tokens}: the demo's pictures have captions. Leave it out."
         )
     if dataset.path is not None and dataset.class_word is not None and dataset.trigger is None:
         problems.append(
@@ -141,7 +141,7 @@ def captions_rule(run: RunConfig) -> list[str]:
             "Write dataset.caption_extension=[.caption,.txt]."
         )
     if len(set(endings)) < len(endings):
-        problems.append(f"dataset.caption_extension={show(endings)}: an ending is named twice. Name each once.")
+        problems.append(f"dataset.caption_extension={show(endings)}: one is named twice. Name each once.")
     return problems
 
 
@@ -207,7 +207,7 @@ def evaluation_rule(run: RunConfig) -> list[str]:
         problems.append("sampling.num_prompts=0: no pictures to score. Add evaluation.enabled=false.")
     if not evaluation.enabled and evaluation.references is not None:
         problems.append(
-            f"evaluation.references={evaluation.references}: not used with evaluation.enabled=false. Leave it out."
+            f"evaluation.references={evaluation.references}: of no use with evaluation.enabled=false."
         )
     return problems
 
@@ -215,8 +215,8 @@ def evaluation_rule(run: RunConfig) -> list[str]:
 def tracking_rule(run: RunConfig) -> list[str]:
     """What describes a wandb run has a wandb run to describe."""
     tracking, problems = run.tracking, []
-    if not tracking.project.strip() or set(tracking.project) & set('/\\#?%:'):
-        problems.append(f"tracking.project={tracking.project}: wandb allows no / \\ # ? % : in it, nor nothing.")
+    if not tracking.project.strip() or set(tracking.project) & set("/\\#?%:"):
+        problems.append(f"tracking.project={tracking.project}: give a name without / \\ # ? % :")
     if tracking.group is not None and not tracking.group.strip():
         problems.append("tracking.group=: empty. Give a name, or null.")
     if not all(tag.strip() and len(tag) <= 64 for tag in tracking.tags):

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -23,32 +23,34 @@ def build_optimizer(config: OptimizerConfig, params: "Iterable[Parameter]") -> "
     found = _find_class(config.class_path)
     if isinstance(found, str):
         raise ConfigError(found)
-    args = {key: tuple(value) if isinstance(value, list) else value for key, value in config.args.items()}
+    args: dict[str, object] = {"lr": config.lr}
+    args |= {key: tuple(value) if isinstance(value, list) else value for key, value in config.args.items()}
     try:
-        return found(list(params), lr=config.lr, **args)
+        return found(list(params), **args)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(_refusal(config, error)) from error
 
 
-def check_args(config: OptimizerConfig) -> list[str]:
+def check_args(config: OptimizerConfig, *, try_values: bool = True) -> list[str]:
     """What is wrong with the class or its arguments; imports the class (and torch) unless the table knows it.
 
-    The values are tried on a parameter of one number, so that betas=[2,3] is refused here, too.
+    try_values  construct it on a parameter of one number, so that betas=[2,3] is refused here, too; imports
+                torch, so that a run that is refused anyway does without
     """
     facts = OPTIMIZERS.get(config.class_path)
     if facts is not None and facts.args is not None:
         problems = args_problems(config.args, facts.args, config.class_path)
-        if problems or not config.args:
+        if problems or not config.args or not try_values:
             return problems
     found = _find_class(config.class_path)
     if isinstance(found, str):
         return [found]
-    parameters = inspect.signature(found.__init__).parameters
+    parameters = inspect.signature(found).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        problems = args_problems(config.args, set(parameters) - {"self", "params", "lr"}, config.class_path)
+        problems = args_problems(config.args, set(parameters) - {"params", "lr"}, config.class_path)
         if problems:
             return problems
-    return _try_values(config)
+    return _try_values(config) if try_values else []
 
 
 def _try_values(config: OptimizerConfig) -> list[str]:
@@ -61,13 +63,15 @@ def _try_values(config: OptimizerConfig) -> list[str]:
     return []
 
 
-def _find_class(class_path: str) -> "type[Optimizer] | str":
+def _find_class(class_path: str) -> "Callable[..., Optimizer] | str":
     """The class, or the sentence that says why there is none."""
     module_name, _, name = class_path.rpartition(".")
     module = _import(module_name)
     if module is None:
         package = module_name.split(".")[0]
-        return f"optimizer.class_path={class_path}: no module {module_name} here. Install {package}, or correct it."
+        return (
+            f"optimizer.class_path={class_path}: no module {module_name}. Install {package}, or correct it."
+        )
     found = getattr(module, name, None)
     if found is None:
         near = args_near(name, [entry for entry in dir(module) if entry[0].isupper()])
@@ -75,8 +79,8 @@ def _find_class(class_path: str) -> "type[Optimizer] | str":
     from torch.optim import Optimizer
 
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        return f"optimizer.class_path={class_path}: not a torch.optim.Optimizer. Give one, such as torch.optim.AdamW."
-    if "lr" not in inspect.signature(found.__init__).parameters:
+        return f"optimizer.class_path={class_path}: not a torch.optim.Optimizer. Give one, such as AdamW."
+    if "lr" not in inspect.signature(found).parameters:
         return f"optimizer.class_path={class_path}: takes no learning rate. Give an optimizer that does."
     return found
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def num_warmup_steps(config: LRScheduleConfig, total_steps: int) -> int:
-    """Steps of the warm-up: a share of all steps below 1 (rounded down, as kohya does), else the number itself."""
+    """Steps of the warm-up: below 1 a share of all steps (rounded down, as kohya does), else the number."""
     return int(config.warmup * total_steps) if config.warmup < 1 else int(config.warmup)
 
 
@@ -24,8 +24,6 @@ def build_lr_schedule(config: LRScheduleConfig, optimizer: "Optimizer", total_st
 
     warmup = num_warmup_steps(config, total_steps)
     if config.kind is LRScheduleKind.cosine:
-        return get_scheduler(
-            "cosine", optimizer, num_warmup_steps=warmup, num_training_steps=total_steps
-        )
+        return get_scheduler("cosine", optimizer, num_warmup_steps=warmup, num_training_steps=total_steps)
     name = "constant_with_warmup" if warmup else "constant"
     return get_scheduler(name, optimizer, num_warmup_steps=warmup)

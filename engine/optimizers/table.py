@@ -10,7 +10,7 @@ class OptimizerFacts:
     """One row of OPTIMIZERS."""
 
     adapts_lr: bool = False  # finds its own step size: lr only scales it and is usually 1.0
-    args: frozenset[str] | None = None  # keyword arguments beside params and lr; None = import the class to know
+    args: frozenset[str] | None = None  # beside params and lr; None = import the class to know
 
 
 OPTIMIZERS: dict[str, OptimizerFacts] = {

@@ -1,0 +1,55 @@
+"""Where a run's inputs lie: what the options name, with the demo's own in place of what is null."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from engine.config import RunConfig
+from engine.config.sources import Sources
+
+
+class DrawnDemo(Protocol):
+    """What the demo lays out for one concept."""
+
+    @property
+    def train(self) -> Path: ...  # pictures with captions
+
+    @property
+    def prompts(self) -> Path: ...  # the manifest: prompts with their true pictures
+
+    @property
+    def scorer(self) -> Path: ...  # a CLIP folder
+
+
+def own_sources(run: RunConfig) -> Sources:
+    """The sources that the options name."""
+    evaluation, prompts = run.evaluation, run.sampling.prompt_file
+    return Sources(
+        pictures=Path(run.dataset.path or ""),
+        trigger=run.dataset.trigger,
+        class_word=run.dataset.class_word,
+        prompts=Path(prompts) if prompts is not None else None,
+        manifest=Path(evaluation.references) if evaluation.references is not None else None,
+        encoder=evaluation.encoder,
+    )
+
+
+def demo_sources(run: RunConfig, demo: DrawnDemo) -> Sources:
+    """The sources of a run on the demo model.
+
+    The demo's encoder serves any pictures; its prompts and words only those of its own concept.
+    """
+    own = own_sources(run)
+    own = replace(own, encoder=own.encoder or str(demo.scorer))
+    if run.dataset.path is not None:
+        return own
+    words = json.loads(demo.prompts.read_text(encoding="utf-8"))
+    return replace(
+        own,
+        pictures=demo.train,
+        trigger=own.trigger or words["trigger"],
+        class_word=own.class_word or words["class_word"],
+        prompts=own.prompts or demo.prompts,
+        manifest=own.manifest or demo.prompts,
+    )

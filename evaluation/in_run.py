@@ -1,0 +1,55 @@
+"""The scores of a run as train.py needs them: made at its end, read back for its summary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from engine.config import RunConfig
+from engine.config.sources import Sources
+from evaluation.records import Scores, read_scores
+from evaluation.summary import score_lines
+
+
+@dataclass(kw_only=True, slots=True)
+class RunScores:
+    """What a summary prints and what a sweep optimises."""
+
+    lines: list[str] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)  # metric -> value of the final pictures
+
+
+class HasFolder(Protocol):
+    """The result of a training run, as far as scoring reads it."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+def scorer_of(
+    run: RunConfig, sources: Sources, *, device: str
+) -> Callable[[HasFolder], dict[str, float]] | None:
+    """What scores the run's final pictures, {"final/<metric>": value} for the trackers; None: not wanted."""
+    if not run.evaluation.enabled:
+        return None
+
+    def score(result: HasFolder) -> dict[str, float]:
+        from evaluation.score import score_run
+
+        scores = score_run(result.folder, sources=sources, device=device, cache_dir=Path(run.cache_dir))
+        return {f"final/{metric}": value for metric, value in _values(scores).items()}
+
+    return score
+
+
+def scores_of(folder: Path) -> RunScores:
+    """The scores that a run folder holds; empty where it was not scored."""
+    path = folder / "scores.json"
+    if not path.is_file():
+        return RunScores()
+    scores = read_scores(path)
+    return RunScores(lines=score_lines(scores), values=_values(scores))
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    return {row.metric: row.final.value for row in scores.rows if row.final is not None}
