@@ -10,16 +10,18 @@ from engine.compose.guard import check_overrides
 from engine.compose.refusal import refusing
 from engine.compose.register import register
 
+CONF = str(Path(__file__).resolve().parent / "conf")
+
 
 def main() -> None:
     """What `python train.py ...` does; exit code 2 and a list of sentences where a run can't start."""
     register()
     with refusing():
-        sys.argv[1:] = check_overrides(sys.argv[1:], Path(__file__).resolve().parent / "conf")
+        sys.argv[1:] = check_overrides(sys.argv[1:], Path(CONF))
     run_composed()
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=CONF, config_name="config")
 def run_composed(config: DictConfig) -> dict[str, float]:
     """A composed run to its end, or its refusal; returns its scores."""
     with refusing():
@@ -50,9 +52,8 @@ def train_and_show(config: DictConfig) -> dict[str, float]:
     hooks = Hooks(score=scorer_of(run, plan.sources, device=plan.device))
     result = train(run, plan, plan.sources, console=console, hooks=hooks)
     write_run_page(read_run_folder(result.folder), result.folder / "index.html")
-    scores = scores_of(result.folder)
-    print_summary(result, scores.lines, console)
-    return scores.values
+    print_summary(result, scores_of(result.folder).lines, console)
+    return scores_of(result.folder).values
 
 
 if __name__ == "__main__":

@@ -1,0 +1,176 @@
+"""The plan's numbers by hand, and what a checkpoint's files say about it."""
+# ruff: noqa: E501
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+from toys import composed, write_checkpoint, write_header_only
+
+from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint, read_header
+from engine.compose.plan import num_parameters, print_plan
+from engine.compose.preflight import disk_problems, preflight
+from engine.config import ConfigError, LayerGroup, LoRAConfig
+from engine.config.sources import Sources
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, size in enumerate([(64, 64)] * 5 + [(128, 64)] * 3):
+        Image.new("RGB", size, "red").save(folder / f"{index}.png")
+        (folder / f"{index}.txt").write_text("a red wall")
+    return folder
+
+
+def planned(tmp_path: Path, photos: Path, *overrides: str):  # type: ignore[no-untyped-def]
+    checkpoint = tmp_path / "model"
+    if not checkpoint.exists():
+        write_checkpoint(checkpoint)
+    base = ["model=sd15", f"model.checkpoint={checkpoint}", f"dataset.path={photos}", "dataset.resolution=64"]
+    more = [
+        "dataset.bucket_reso_steps=8",
+        "dataset.batch_size=2",
+        "evaluation.enabled=false",
+        "training.threads=3",
+    ]
+    run = composed(
+        *base, *more, f"output_dir={tmp_path / 'runs'}", f"cache_dir={tmp_path / 'cache'}", *overrides
+    )
+    return run, preflight(run, _no_demo, _no_scores)
+
+
+def test_plan_counts_batches_steps_layers_and_parameters(tmp_path: Path, photos: Path) -> None:
+    _, plan = planned(
+        tmp_path, photos, "training.epochs=4", "network.rank=2", "network.layers=[attention,convolutions]"
+    )
+    assert plan.batches_per_epoch == 3 + 2  # five square pictures and three wide ones, two at a time
+    assert plan.total_steps == 20
+    assert plan.num_layers == 2
+    assert plan.num_parameters == 2 * (4 + 8) + 2 * (4 * 9 + 6)
+    assert plan.threads == 3 and plan.device in ("cpu", "cuda", "mps")
+    assert plan.cached_files == 0
+    assert plan.folder.parent == tmp_path / "runs" and not plan.folder.parent.exists()
+
+
+def test_accumulation_makes_fewer_steps_of_as_many_batches(tmp_path: Path, photos: Path) -> None:
+    _, plan = planned(tmp_path, photos, "training.epochs=4", "training.gradient_accumulation=2")
+    assert (plan.batches_per_epoch, plan.steps_per_epoch, plan.total_steps) == (5, 3, 12)
+
+
+def test_plan_is_printed_with_every_number(tmp_path: Path, photos: Path) -> None:
+    run, plan = planned(tmp_path, photos, "optimizer=prodigy", "optimizer.lr=0.5")
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
+    print_plan(run, plan, console)
+    text = console.export_text()
+    for words in (
+        "8 in",
+        "64x64: 5",
+        "1500 in all",
+        "LoRA, rank 16, alpha 8",
+        "scales it by lr: 1.0 is usual",
+        plan.run_id,
+    ):
+        assert words in text
+
+
+def test_warmup_longer_than_the_epochs_is_refused_when_their_steps_are_known(
+    tmp_path: Path, photos: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"lr_schedule\.warmup=20: 4 epochs are 20 steps"):
+        planned(tmp_path, photos, "training.epochs=4", "lr_schedule.warmup=20")
+
+
+def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing(tmp_path: Path, photos: Path) -> None:
+    sizes = [
+        planned(tmp_path, photos, *words)[1].memory_bytes
+        for words in (["training.gradient_checkpointing=true"], ["seed=1"], ["dataset.batch_size=4"])
+    ]
+    assert sizes == sorted(sizes) and len(set(sizes)) == 3
+
+
+def test_parameters_of_a_convolution_count_its_kernel_in_the_first_matrix() -> None:
+    layers = [Layer(name="x", group=LayerGroup.convolutions, shape=(5, 3, 3, 3))]
+    assert num_parameters(LoRAConfig(rank=4), layers) == 4 * (3 * 9 + 5)
+
+
+def test_header_lists_tensors_with_shape_and_bytes(tmp_path: Path) -> None:
+    write_header_only(tmp_path / "x.safetensors", {"a": [2, 3], "b": [5]})
+    assert [(row.name, row.shape, row.num_bytes) for row in read_header(tmp_path / "x.safetensors")] == [
+        ("a", (2, 3), 12),
+        ("b", (5,), 10),
+    ]
+
+
+def test_checkpoint_is_read_without_loading_it(tmp_path: Path) -> None:
+    run = composed("model=sd15", f"model.checkpoint={write_checkpoint(tmp_path / 'm')}", "dataset.path=x")
+    found = read_checkpoint(run.model)
+    assert [layer.group for layer in found.layers] == [LayerGroup.attention, LayerGroup.convolutions]
+    assert found.latent_factor == 4
+    assert found.num_values == 32 + 216 + 4 + 144 + 10 + 10
+
+
+def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:
+    other = write_checkpoint(tmp_path / "xl", pipeline="StableDiffusionXLPipeline")
+    velocity = write_checkpoint(tmp_path / "v", prediction="v_prediction")
+    half = write_checkpoint(tmp_path / "half")
+    (half / "tokenizer").rmdir()
+    damaged = write_checkpoint(tmp_path / "damaged")
+    (damaged / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 20)
+    bare = write_checkpoint(tmp_path / "bare")
+    (bare / "vae/diffusion_pytorch_model.safetensors").unlink()
+    expected = {
+        other: "holds a StableDiffusionXLPipeline, and model.family=sd1 is Stable Diffusion 1",
+        velocity: "model.prediction=epsilon: the checkpoint's scheduler says v_prediction. Set model.prediction=v.",
+        half: "tokenizer is missing in it. Give a whole diffusers folder.",
+        damaged: "a weights file in unet/ is damaged. Copy it again.",
+        bare: "no .safetensors file in vae/. Convert its weights.",
+    }
+    for folder, words in expected.items():
+        (problem,) = checkpoint_problems(composed("model=sd15", f"model.checkpoint={folder}").model)
+        assert words in problem
+
+
+def test_missing_hub_checkpoint_tells_how_to_fetch_it() -> None:
+    (problem,) = checkpoint_problems(composed("model.checkpoint=someone/nothing").model)
+    assert problem.endswith("or run: hf download someone/nothing.")
+
+
+def test_preflight_collects_everything_before_the_demo_is_drawn(tmp_path: Path) -> None:
+    run = composed("sampling.prompt_file=none", "evaluation.encoder=nowhere", "model.checkpoint=gone")
+    with pytest.raises(ConfigError) as refused:
+        preflight(run, _no_demo, _no_scores)
+    assert len(refused.value.problems) == 3
+
+
+def test_gpu_that_is_not_there_is_refused_by_the_devices_of_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    checkpoint = f"model.checkpoint={write_checkpoint(tmp_path / 'm')}"
+    assert disk_problems(composed(checkpoint, "training.device=cuda")) == [
+        "training.device=cuda: torch sees no such device here. Use training.device=auto."
+    ]
+    assert disk_problems(composed(checkpoint, "training.mixed_precision=fp16")) == [
+        "training.mixed_precision=fp16: needs a GPU, and torch sees none here. Use bf16 or no."
+    ]
+
+
+def test_tensorboard_is_refused_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    checkpoint = f"model.checkpoint={write_checkpoint(tmp_path / 'm')}"
+    (problem,) = disk_problems(composed(checkpoint, "tracking.tensorboard=true"))
+    assert problem.startswith("tracking.tensorboard=true: the package tensorboard is not installed.")
+
+
+def _no_demo(concept: str, cache: Path):  # type: ignore[no-untyped-def]
+    raise AssertionError("no demo is drawn here")
+
+
+def _no_scores(sources: Sources) -> list[str]:
+    raise AssertionError("nothing is scored here")
