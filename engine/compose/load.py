@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from engine.compose.show import show
 from engine.config import ConfigError, RunConfig
 
 
@@ -26,11 +27,11 @@ def _unresolved(node: DictConfig | ListConfig, prefix: str) -> Iterator[str]:
     rows: Iterable[tuple[object, object]]
     rows = written.items() if isinstance(written, dict) else enumerate(written or [])
     for key, text in rows:
-        path = f"{prefix}{key}"
+        path = prefix + str(key)
         try:
             value = node[key]  # type: ignore[index]
         except OmegaConfBaseException as error:
-            yield f"{path}={text}: {_reason(error)}"
+            yield f"{path}={show(text)}: {_reason(error)}"
             continue
         if isinstance(value, DictConfig | ListConfig):
             yield from _unresolved(value, f"{path}.")

@@ -93,7 +93,7 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("memory", f"about {_size(plan.memory_bytes)} beside the libraries"),
         (
             "device",
-            f"{plan.device}, {plan.threads} threads, mixed precision {run.training.mixed_precision.name}",
+            f"{plan.device}, {plan.threads} threads, {_precision(run)}",
         ),
         ("run folder", str(plan.folder)),
     ]

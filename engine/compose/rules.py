@@ -67,7 +67,7 @@ def length_rule(run: RunConfig) -> list[str]:
     if training.steps is not None and training.epochs is not None:
         problems.append(
             f"training.steps={training.steps} with training.epochs={training.epochs}: two lengths. "
-            "Give one of them."
+            "Set one of them to null."
         )
     if warmup >= 1 and warmup != int(warmup):
         problems.append(

@@ -36,7 +36,7 @@ BETWEEN = {  # options that a rule looks at together with others, or as words: a
 }
 
 SENTENCES = [
-    (["training.steps=5", "training.epochs=2"], "training.steps=5 with training.epochs=2: two lengths. Give one of them."),
+    (["training.steps=5", "training.epochs=2"], "training.steps=5 with training.epochs=2: two lengths. Set one of them to null."),
     (["network.alpha=8", "network.alpha_ratio=1"], "network.alpha=8 with network.alpha_ratio=1: two ways to say one thing. Give one of them."),
     (["network.layers=[]"], "network.layers=[]: nothing to train. Name at least one group, such as attention."),
     (["lr_schedule.warmup=1.5"], "lr_schedule.warmup=1.5: from 1 on it counts steps. Give a whole number, or a share below 1."),
