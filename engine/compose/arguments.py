@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 _FORM = re.compile(r"(?P<sign>\+\+|\+|~|)(?P<key>[\w./@:-]+)=(?P<value>.*)", re.DOTALL)
@@ -89,11 +89,6 @@ def parse_override(text: str, *, takes_text: bool, takes_list: bool = False) -> 
 def with_sign(override: Override, sign: str) -> str:
     """The override's text with another sign in front of its key: '', '+' or '++'."""
     return sign + (override.input_line or "").lstrip("+")
-
-
-def is_removal(override: Override) -> bool:
-    """Whether it is written ~key."""
-    return bool(override.type == OverrideType.DEL)
 
 
 def _sweep_advice(key: str, value: str, *, takes_text: bool, takes_list: bool) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-
 DEMO = "demo"  # the recipe that brings its own concepts, prompts, references and encoder
 DEMO_CONCEPTS = ("sks", "night", "bright")  # the first is what dataset.concept=null means
 

@@ -1,5 +1,6 @@
 """Any torch.optim.Optimizer from its class path, its arguments checked before any weight is loaded."""
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
@@ -74,7 +75,7 @@ def _find_class(class_path: str) -> "Callable[..., Optimizer] | str":
         )
     found = getattr(module, name, None)
     if found is None:
-        near = args_near(name, [entry for entry in dir(module) if entry[0].isupper()])
+        near = _near(name, [entry for entry in dir(module) if entry[0].isupper()])
         return f"optimizer.class_path={class_path}: {module_name} has no {name}{near}. Correct it."
     from torch.optim import Optimizer
 
@@ -85,10 +86,8 @@ def _find_class(class_path: str) -> "Callable[..., Optimizer] | str":
     return found
 
 
-def args_near(name: str, choices: list[str]) -> str:
+def _near(name: str, choices: list[str]) -> str:
     """' (did you mean X?)' where a choice is near."""
-    import difflib
-
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""
 
