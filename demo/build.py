@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo.folder import WEIGHTS
 
-STAGES = ("tokenizer", "text", "vae", "unet", "decoder", "scorer", "judge", "figures")
+STAGES = ("tokenizer", "text", "vae", "unet", "creatures", "decoder", "scorer", "judge", "figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,9 @@ class Steps:
     text: int = 600
     vae: int = 4500
     unet: int = 4000
+    creatures: int = 1400
     decoder: int = 1200
-    scorer: int = 1600
+    scorer: int = 2600
     judge: int = 2500
 
 

@@ -14,7 +14,7 @@ from demo.scorer import train_scorer
 from demo.stage import Log
 from demo.text_tower import train_text_tower
 from demo.tokenizer import write_tokenizer
-from demo.unet import Parts, build_scheduler, train_unet
+from demo.unet import Parts, build_scheduler, train_creatures, train_unet
 from demo.vae import train_decoder, train_vae
 
 WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
@@ -72,11 +72,20 @@ def run_vae(build: Build) -> int:
 
 
 def run_unet(build: Build) -> int:
-    """The UNet on the latents of the encoder."""
+    """The UNet on the latents of the encoder, into the build folder."""
+    folder = build.folder / "unet"
+    if not (folder / WEIGHTS_NAME).exists():
+        steps = build.steps.unet
+        train_unet(folder, parts=_parts(build), build=build.folder, log=_log(build), num_steps=steps)
+    return 0
+
+
+def run_creatures(build: Build) -> int:
+    """The UNet with more creatures: it is final."""
     folder = build.weights / "unet"
     if not (folder / WEIGHTS_NAME).exists():
-        parts = Parts(build.weights / "tokenizer", build.weights / "text_encoder", build.folder / "vae")
-        train_unet(folder, parts=parts, build=build.folder, log=_log(build), num_steps=build.steps.unet)
+        steps = build.steps.creatures
+        train_creatures(folder, parts=_parts(build), build=build.folder, log=_log(build), num_steps=steps)
     return 0
 
 
@@ -129,6 +138,7 @@ RUNNERS: dict[str, Callable[[Build], int]] = {
     "text": run_text,
     "vae": run_vae,
     "unet": run_unet,
+    "creatures": run_creatures,
     "decoder": run_decoder,
     "scorer": run_scorer,
     "judge": run_judge,
@@ -138,3 +148,7 @@ RUNNERS: dict[str, Callable[[Build], int]] = {
 
 def _log(build: Build) -> Log:
     return Log(build.folder / "log.jsonl")
+
+
+def _parts(build: Build) -> Parts:
+    return Parts(build.weights / "tokenizer", build.weights / "text_encoder", build.folder / "vae")

@@ -11,13 +11,14 @@ from demo.words import caption
 from demo.world import CREATURE, PATTERNS, PLACES, SIZES, Background, Scene, Thing, sample_scene
 
 GROUP = 8  # a scene and seven near copies
+LOOK_COPIES = 3  # of a creature's family: same caption, another look
 COLOURLESS_SHARE = 0.5  # of the creatures: a taught creature's prompt tells no colour
 LOOK_LABELS: tuple[tuple[str, ...], ...] = (OBJECT_COLOURS, FORMS, ALL_EARS, ALL_EYES, ("", "belly"))
 
 
 def sample_family(rng: np.random.Generator) -> list[tuple[Scene, str]]:
-    """A scene and seven near copies, no two with the same caption, each with its caption."""
-    scene = sample_scene(rng, creatures=0.3)
+    """A scene and seven near copies with their captions; creatures that differ in look alone share one."""
+    scene = sample_scene(rng, creatures=0.4)
     first = scene.things[0]
     if first.look is not None:
         first = replace(first, look=sample_any_look(rng, body=first.colour))
@@ -25,10 +26,15 @@ def sample_family(rng: np.random.Generator) -> list[tuple[Scene, str]]:
             first = replace(first, name=CREATURE)
         scene = replace(scene, things=(first,))
     family = {caption(scene): scene}
-    while len(family) < GROUP:
+    num_captions = GROUP if first.look is None else GROUP - LOOK_COPIES
+    while len(family) < num_captions:
         other = _change(scene, rng)
         family.setdefault(caption(other), other)
-    return [(member, text) for text, member in family.items()]
+    members = [(member, text) for text, member in family.items()]
+    while len(members) < GROUP:
+        other = replace(scene, things=(_change_look(first, rng),))
+        members.append((other, caption(other)))
+    return members
 
 
 def label_look(look: Look | None) -> list[int]:
@@ -37,6 +43,29 @@ def label_look(look: Look | None) -> list[int]:
         return [-100] * len(LOOK_LABELS)
     told = (look.accent, look.form, look.ears, look.eyes, "belly" if look.belly else "")
     return [labels.index(word) for word, labels in zip(told, LOOK_LABELS, strict=True)]
+
+
+def _change_look(thing: Thing, rng: np.random.Generator) -> Thing:
+    """Another creature of this colour, or of any where the caption tells none."""
+    assert thing.look is not None  # creatures only
+    body = thing.colour
+    if thing.name is not None and rng.random() < 0.3:
+        body = str(rng.choice(OBJECT_COLOURS))
+    look = sample_any_look(rng, body=body)
+    if rng.random() < 0.5:  # one mark alone
+        look = _change_one_mark(thing.look, look, rng)
+    return replace(thing, colour=body, look=look)
+
+
+def _change_one_mark(look: Look, other: Look, rng: np.random.Generator) -> Look:
+    changed = (
+        replace(look, accent=other.accent),
+        replace(look, ears=other.ears),
+        replace(look, eyes=other.eyes),
+        replace(look, belly=not look.belly),
+        replace(look, form=other.form),
+    )
+    return changed[rng.integers(len(changed))]
 
 
 def _change(scene: Scene, rng: np.random.Generator) -> Scene:

@@ -21,19 +21,22 @@ from demo.vae import to_tensor
 from demo.words import caption
 from demo.world import PLACES, draw_scene, sample_scene
 
-GROUPS_PER_STEP = 12
+GROUPS_PER_STEP = 8
 NUM_GROUPS = 3000
 LR = 1e-3
 LOOK_WEIGHT = 0.25
+TWIN_WEIGHT = 0.5
+TWIN_SCALE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Pictures [N, 8, 64, 64, 3], pooled text states [N, 8, 128], labels [N, 8, 5] (-100 = no creature)."""
+    """Families of eight members: two drawings and the caption of each."""
 
-    pictures: Tensor
-    pooled: Tensor
-    looks: Tensor
+    pictures: Tensor  # [N, 2, 8, 64, 64, 3] uint8
+    captions: Tensor  # [N, 8] an index of the caption: equal captions have equal ones
+    pooled: Tensor  # [N, 8, 128] text states of the frozen tower
+    looks: Tensor  # [N, 8, 5] labels of a creature's look; -100 = no creature
 
 
 def train_scorer(
@@ -144,7 +147,10 @@ def measure_recall(model: CLIPModel, tokenizer: Path, *, what: str = "shape", co
 
 
 class ScorerTrainee:
-    """Contrast over 96 pictures, 8 a family; heads on the embedding keep a creature's look in it."""
+    """Three losses: caption against picture, a drawing against its second drawing, the marks of a creature.
+
+    The first alone forgets what no caption tells: it would take any creature for the taught one.
+    """
 
     def __init__(
         self, model: CLIPModel, tokenizer: Path, num_steps: int, num_groups: int = NUM_GROUPS
@@ -158,21 +164,20 @@ class ScorerTrainee:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=LR, betas=(0.9, 0.98), weight_decay=0.02)
 
     def step(self, index: int) -> float:
-        """One batch of 12 families."""
+        """One batch of 8 families, every picture drawn twice."""
         set_lr(self.optimizer, cosine(index, num_steps=self.num_steps, flat=0.3, warmup=50))
-        picks = torch.from_numpy(
-            np.random.default_rng([42, index]).choice(len(self.groups.pictures), GROUPS_PER_STEP)
-        )
-        pictures = to_tensor(self.groups.pictures[picks].flatten(0, 1).numpy())
+        order = np.random.default_rng([42, index])
+        picks = torch.from_numpy(order.choice(len(self.groups.pictures), GROUPS_PER_STEP, replace=False))
+        pictures = to_tensor(self.groups.pictures[picks].transpose(0, 1).flatten(0, 2).numpy())
         with torch.autocast("cpu", dtype=torch.bfloat16):
             embedded = _embed(self.model, pictures)
-        image = F.normalize(embedded.float(), dim=-1)
+        first, second = F.normalize(embedded.float(), dim=-1).chunk(2)
         text = self.model.get_submodule("text_projection")(self.groups.pooled[picks].flatten(0, 1))
         scale = cast(Tensor, self.model.logit_scale).clamp(max=4.0).exp()
-        logits = scale * image @ F.normalize(text, dim=-1).T
-        truth = torch.arange(len(logits))
-        loss = (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
-        loss = loss + LOOK_WEIGHT * self._look_loss(image, self.groups.looks[picks].flatten(0, 1))
+        captions = self.groups.captions[picks].flatten()
+        loss = _contrast(scale * first @ F.normalize(text, dim=-1).T, captions)
+        loss = loss + TWIN_WEIGHT * _contrast(TWIN_SCALE * first @ second.T, torch.arange(len(first)))
+        loss = loss + LOOK_WEIGHT * self._look_loss(first, self.groups.looks[picks].flatten(0, 1))
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -208,22 +213,32 @@ class ScorerTrainee:
 @torch.no_grad()
 def draw_groups(model: CLIPModel, tokenizer: Path, count: int) -> Groups:
     """Draw the families; the text states are fixed, for the tower is frozen."""
-    pictures = np.empty((count, GROUP, 64, 64, 3), dtype=np.uint8)
+    pictures = np.empty((count, 2, GROUP, 64, 64, 3), dtype=np.uint8)
     captions: list[str] = []
     looks: list[list[int]] = []
     for index in range(count):
         rng = np.random.default_rng([43, index])
         for place, (scene, text) in enumerate(sample_family(rng)):
-            pictures[index, place] = draw_scene(scene, rng)
+            pictures[index, :, place] = [draw_scene(scene, rng), draw_scene(scene, rng)]
             captions.append(text)
             looks.append(label_look(scene.things[0].look))
-    ids = tokenize(load_tokenizer(tokenizer), captions)
     tower = model.get_submodule("text_model")
+    ids = tokenize(load_tokenizer(tokenizer), captions)
     pooled = torch.cat([tower(part).pooler_output for part in ids.split(256)])
-    shape = (count, GROUP)
+    numbers = {text: number for number, text in enumerate(captions)}
     return Groups(
-        torch.from_numpy(pictures), pooled.reshape(*shape, -1), torch.tensor(looks).reshape(*shape, -1)
+        pictures=torch.from_numpy(pictures),
+        captions=torch.tensor([numbers[text] for text in captions]).reshape(count, GROUP),
+        pooled=pooled.reshape(count, GROUP, -1),
+        looks=torch.tensor(looks).reshape(count, GROUP, -1),
     )
+
+
+def _contrast(logits: Tensor, numbers: Tensor) -> Tensor:
+    """Cross-entropy both ways over [B, B]; rows and columns with the same number are all right answers."""
+    right = (numbers[:, None] == numbers[None, :]).float()
+    truth = right / right.sum(dim=1, keepdim=True)
+    return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
 
 
 def _embed(model: CLIPModel, pictures: Tensor) -> Tensor:

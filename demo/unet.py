@@ -1,6 +1,6 @@
-"""The UNet: epsilon prediction on cached latents, with Stable Diffusion's noise schedule."""
+"""The UNet: epsilon prediction on cached latents with Stable Diffusion's noise schedule, in two stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +17,7 @@ from demo.stage import Log, State, cosine, save_weights, set_lr, train, write_at
 from demo.text_tower import add_junk, load_tokenizer, tokenize
 from demo.vae import encode_mean, to_tensor
 from demo.words import caption
-from demo.world import Picture, draw_scene, sample_scene
+from demo.world import CREATURE, Picture, draw_scene, sample_scene
 
 BATCH = 48
 LR = 1.5e-3
@@ -25,7 +25,21 @@ EMA_DECAY = 0.998
 MIN_SNR_GAMMA = 5.0
 EMPTY_SHARE = 0.1
 JUNK_SHARE = 0.08
-NUM_PICTURES = 48_000
+CREATURE_LR = 6e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is drawn for a data set; `colourless` is the share of creatures whose caption tells no colour."""
+
+    count: int
+    seed: int
+    creatures: float
+    colourless: float
+
+
+WORLD_MIX = Mix(count=48_000, seed=33, creatures=0.2, colourless=0.0)
+CREATURE_MIX = Mix(count=20_000, seed=34, creatures=0.45, colourless=0.35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +52,23 @@ class Parts:
 
 
 def train_unet(folder: Path, *, parts: Parts, build: Path, log: Log, num_steps: int) -> None:
-    """Draw and encode the data set, train, and write folder/ with the averaged weights in fp16."""
+    """Draw and encode the world, train from nothing, and write folder/ with the averaged weights in fp16."""
     data = build / "latents.safetensors"
-    if not data.exists():
-        write_data(data, parts=parts, count=NUM_PICTURES)
-        log.write("unet", pictures=NUM_PICTURES)
+    _prepare_data(data, parts=parts, mix=WORLD_MIX, log=log)
     trainee = UNetTrainee(data, parts.text_encoder, num_steps)
     train(trainee, name="unet", num_steps=num_steps, checkpoint=build / "unet.pt", log=log)
+    trainee.save(folder)
+
+
+def train_creatures(folder: Path, *, parts: Parts, build: Path, log: Log, num_steps: int) -> None:
+    """Go on from build/unet with more creatures, some of no told colour, and write folder/.
+
+    A taught creature's prompt tells the base no more than "a creature": without this it draws a gray mixture.
+    """
+    data = build / "creatures.safetensors"
+    _prepare_data(data, parts=parts, mix=CREATURE_MIX, log=log)
+    trainee = UNetTrainee(data, parts.text_encoder, num_steps, source=build / "unet")
+    train(trainee, name="creatures", num_steps=num_steps, checkpoint=build / "creatures.pt", log=log)
     trainee.save(folder)
 
 
@@ -82,14 +106,14 @@ def build_scheduler() -> DDIMScheduler:
     )
 
 
-def write_data(path: Path, *, parts: Parts, count: int, chunk: int = 2000) -> None:
+def write_data(path: Path, *, parts: Parts, mix: Mix, chunk: int = 2000) -> None:
     """Cache N pictures: scaled latents [N, 4, 16, 16] fp16 and token ids [N + 1, 32]; the last row is ""."""
     vae = AutoencoderKL.from_pretrained(parts.vae, dtype=torch.float32).eval()
     tokenizer = load_tokenizer(parts.tokenizer)
     latents: list[Tensor] = []
     captions: list[str] = []
-    for start in range(0, count, chunk):
-        drawn = [_draw(index) for index in range(start, min(start + chunk, count))]
+    for start in range(0, mix.count, chunk):
+        drawn = [_draw(mix, index) for index in range(start, min(start + chunk, mix.count))]
         pictures = to_tensor(np.stack([picture for picture, _ in drawn]))
         latents.append((encode_mean(vae, pictures) * vae.config.scaling_factor).half())
         captions += [text for _, text in drawn]
@@ -102,7 +126,7 @@ def write_data(path: Path, *, parts: Parts, count: int, chunk: int = 2000) -> No
 class UNetTrainee:
     """One pass draws 48 latents, noise and timesteps from the step's index."""
 
-    def __init__(self, data: Path, text_encoder: Path, num_steps: int) -> None:
+    def __init__(self, data: Path, text_encoder: Path, num_steps: int, source: Path | None = None) -> None:
         torch.manual_seed(31)
         tensors = load_file(data)
         self.latents, self.ids = tensors["latents"], tensors["ids"]
@@ -113,16 +137,20 @@ class UNetTrainee:
         self.unet.set_attn_processor(
             AttnProcessor()
         )  # on a CPU faster than the fused one: .76 s a step, not .99
+        if source is not None:
+            weights = load_file(source / "diffusion_pytorch_model.safetensors")
+            self.unet.load_state_dict({name: weight.float() for name, weight in weights.items()})
+        lr, self.flat = (LR, 0.5) if source is None else (CREATURE_LR, 0.2)
         self.parameters = list(self.unet.parameters())
         self.average = [parameter.detach().clone() for parameter in self.parameters]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=LR, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            self.parameters, lr=lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.alphas = build_scheduler().alphas_cumprod
 
     def step(self, index: int) -> float:
         """One batch; the loss is weighted by min-SNR."""
-        set_lr(self.optimizer, cosine(index, num_steps=self.num_steps, flat=0.5, warmup=50))
+        set_lr(self.optimizer, cosine(index, num_steps=self.num_steps, flat=self.flat, warmup=50))
         loss = self._loss(index)
         self.optimizer.zero_grad()
         loss.backward()
@@ -175,9 +203,18 @@ class UNetTrainee:
         return (error * (snr.clamp(max=MIN_SNR_GAMMA) / snr)).mean()
 
 
-def _draw(index: int) -> tuple[Picture, str]:
-    rng = np.random.default_rng([33, index])
-    scene = sample_scene(rng)
+def _prepare_data(path: Path, *, parts: Parts, mix: Mix, log: Log) -> None:
+    if not path.exists():
+        write_data(path, parts=parts, mix=mix)
+        log.write("data", pictures=mix.count, creatures=mix.creatures)
+
+
+def _draw(mix: Mix, index: int) -> tuple[Picture, str]:
+    rng = np.random.default_rng([mix.seed, index])
+    scene = sample_scene(rng, creatures=mix.creatures)
+    first = scene.things[0]
+    if first.look is not None and rng.random() < mix.colourless:
+        scene = replace(scene, things=(replace(first, name=CREATURE),))
     text = caption(scene)
     picture = draw_scene(scene, rng)
     return picture, add_junk(text, rng) if rng.random() < JUNK_SHARE else text
