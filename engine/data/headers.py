@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -44,14 +45,14 @@ def read_size(path: Path) -> tuple[int, int]:
         raise HeaderError(f"damaged: {error}") from error
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(source: Path | BinaryIO) -> Image.Image:
     """Pillow's picture, undecoded. Its warning about large pictures is dropped; its error is not.
 
     raises  what Pillow raises
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        return Image.open(source)
 
 
 def orientation(image: Image.Image) -> int:

@@ -31,6 +31,7 @@ class Scan:
     """What a folder holds, and what is wrong with it."""
 
     folder: Path
+    source: str  # how a sentence names it: "dataset.path=photos"
     pictures: list[Picture] = field(default_factory=list)  # sorted by their path within the folder
     problems: list[str] = field(default_factory=list)  # sentences for ConfigError
     notes: list[str] = field(default_factory=list)  # sentences for the plan
@@ -49,8 +50,8 @@ def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
     folder   what config.path means, or the folder that stands in for it
     returns  a Scan whose problems hold everything that keeps a run from starting
     """
-    scan = Scan(folder=folder)
     shown = f"dataset.path={config.path or folder}"
+    scan = Scan(folder=folder, source=shown)
     missing = folder_problem(folder)
     if missing:
         scan.problems.append(f"{shown}: {missing}")
