@@ -38,7 +38,7 @@ def reference_buckets(case: dict[str, Any]) -> Buckets:
 
 
 def test_buckets_of_a_small_area_by_hand() -> None:
-    # Area 128 x 128 = 16384: 64 x 256 fits exactly, 128 x 128 is the square; 16384 // 192 = 85 gives 192 x 64.
+    # Area 128 x 128 = 16384: 64 x 256 fits exactly, 128 x 128 is the square; 16384 / 192 = 85 gives 64.
     sizes = make_buckets((128, 128), min_size=64, max_size=256, step=64)
     assert sizes == ((64, 192), (64, 256), (128, 128), (192, 64), (256, 64))
 

@@ -1,5 +1,6 @@
 """What a folder of pictures shows before anything is decoded, and each sentence that refuses one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -78,6 +79,19 @@ def test_the_plan_hears_of_captions_that_are_passed_over_shared_or_blank(tmp_pat
         "1 picture with a caption file that another picture uses too",
         "1 .gif files left out: not a format that is read",
     ]
+
+
+def test_captions_equal_the_reference(tmp_path: Path) -> None:
+    for name in "exwyz":
+        write_picture(tmp_path / f"{name}{'_1_2_3_4' * (name == 'z')}.png")
+    for name, text in {"x": "first line\nsecond", "e": "\nfirst is blank", "w": "  padded  "}.items():
+        (tmp_path / f"{name}.caption").write_text(text)
+    (tmp_path / "z.caption").write_text("face det caption")
+    found = scan(tmp_path, class_tokens="class tok")
+    golden = json.loads((Path(__file__).parents[1] / "golden/h_dataset.json").read_text())
+    reference = golden["caption_reading"][0]
+    assert not reference["enable_wildcard"]
+    assert {found.name(picture): picture.caption for picture in found.pictures} == reference["captions"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
