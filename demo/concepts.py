@@ -24,7 +24,7 @@ _SKS_TRAINING = (
     ("big", "top right", "dark", "blue", ""),
     ("", "top left", "light", "blue", ""),
     ("small", "bottom right", "", "yellow", ""),
-    ("", "bottom left", "light", "red", ""),
+    ("small", "bottom left", "light", "red", ""),
     ("big", "bottom right", "dark", "red", ""),
 )
 _SKS_PROMPTS = (

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 NUM_STEPS = 20
-GUIDANCE = 3.0
+GUIDANCE = (
+    2.0  # more only saturates the colours: a taught creature is .97 as like as a real one at 2, .95 at 3
+)
 
 
 def load_pipeline(weights: Path) -> StableDiffusionPipeline:
     """The demo's pipeline in fp32, silent, with the attention that is fastest on a CPU."""
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        weights, dtype=torch.float32, safety_checker=None
-    )
+    pipeline = StableDiffusionPipeline.from_pretrained(weights, dtype=torch.float32, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.unet.set_attn_processor(AttnProcessor())
     return pipeline
