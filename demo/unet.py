@@ -213,7 +213,7 @@ def _draw(mix: Mix, index: int) -> tuple[Picture, str]:
     rng = np.random.default_rng([mix.seed, index])
     scene = sample_scene(rng, creatures=mix.creatures)
     first = scene.things[0]
-    if first.look is not None and rng.random() < mix.colourless:
+    if first.look is not None and mix.colourless > 0 and rng.random() < mix.colourless:
         scene = replace(scene, things=(replace(first, name=CREATURE),))
     text = caption(scene)
     picture = draw_scene(scene, rng)
