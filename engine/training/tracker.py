@@ -1,0 +1,63 @@
+"""What one tracker is told about a run, and what it does with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL.Image import Image
+
+from engine.config.outcome import Outcome
+
+VALIDATION_LOSS = "val_loss"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class TrackedRun:
+    """Which run is tracked."""
+
+    folder: Path  # the run folder; every tracker writes into it only
+    name: str  # shown to people
+    run_id: str  # the same for a resumed run, so that it continues one curve
+    config: Mapping[str, object]  # the resolved options, nested, as plain values
+    is_demo: bool  # True: nothing is uploaded unless tracking.wandb=online asks for it
+    resumed_step: int | None = None  # last step that is already done; None = a run from its beginning
+
+
+class TrackedPicture(Protocol):
+    """The part of a sample that is shown; engine.sampling's samples satisfy it."""
+
+    @property
+    def prompt_index(self) -> int: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def image(self) -> Image: ...
+
+
+class Tracker(Protocol):
+    """Where numbers and pictures go; steps never fall from one call to the next."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers after a step, by plain name: loss, lr, grad_norm, images_per_second, val_loss, ..."""
+
+    def pictures(self, step: int, set_name: str, samples: Sequence[TrackedPicture]) -> None:
+        """Pictures drawn after a step; set_name is base, stepNNNNNN or final, as under samples/."""
+
+    def scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Scores of the final pictures, by name: final/likeness, base/likeness, ..."""
+
+    def finish(self, outcome: Outcome) -> str | None:
+        """The last call: all is on disk (or sent) when it returns; the line is for the summary of the run."""
+
+
+def picture_group(set_name: str) -> str:
+    """All previews of a run share one name, so that a viewer shows them as one picture over time."""
+    return "preview" if set_name.startswith("step") else set_name
+
+
+def value_name(name: str) -> str:
+    """A number's place in a viewer: the fixed validation loss under eval/, the rest under train/."""
+    return f"eval/{name}" if name == VALIDATION_LOSS else f"train/{name}"

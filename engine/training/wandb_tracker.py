@@ -1,0 +1,155 @@
+"""wandb: online when there is a login, else files in the run folder for a later `wandb sync`."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from engine.config.outcome import Outcome
+from engine.config.tracking import TrackingConfig, WandbMode
+from engine.training.tracker import TrackedPicture, TrackedRun, picture_group, value_name
+
+if TYPE_CHECKING:
+    import wandb
+
+# From the most private to the least. The WANDB_MODE of the environment can only make a run more private:
+# a shell in which everything is online has not asked for the upload of this run.
+_PRIVACY = (WandbMode.disabled, WandbMode.offline, WandbMode.online)
+_NETWORK_SECONDS = 30  # how long a start may wait for the server before the run stays on disk
+_UPLOAD_SECONDS = 300  # how long the end may wait for the upload; what is left is there for `wandb sync`
+
+
+def open_wandb(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], None]) -> "WandbTracker | None":
+    """Open the run below run.folder/wandb; None when it is switched off.
+
+    Where the server can't be reached, or tracking.wandb=online meets no login, the run stays on disk and
+    warn gets a line about it.
+    """
+    import wandb
+
+    mode = choose_mode(config, is_demo=run.is_demo)
+    if mode is WandbMode.disabled:
+        return None
+    folder = run.folder / "wandb"
+    if mode is WandbMode.online:
+        try:
+            return WandbTracker(_start(config, run, "online"), folder)
+        except (wandb.Error, OSError) as error:
+            warn(f"wandb: the server can't be reached ({error}); this run is kept offline")
+    elif config.wandb is WandbMode.online:
+        warn("tracking.wandb=online: no login, or WANDB_MODE says offline; this run is kept offline")
+    return WandbTracker(_start(config, run, "offline"), folder)
+
+
+def choose_mode(config: TrackingConfig, *, is_demo: bool) -> WandbMode:
+    """What tracking.wandb comes to on this machine: disabled, offline or online; never a prompt.
+
+    auto is online where a login exists, but never for the demo. Online without a login is offline.
+    """
+    wanted = config.wandb
+    if wanted is WandbMode.auto:
+        wanted = WandbMode.offline if is_demo else WandbMode.online
+    environment = {"dryrun": "offline"}.get(os.environ.get("WANDB_MODE", ""), os.environ.get("WANDB_MODE"))
+    allowed = [mode for mode in _PRIVACY if mode.value == environment]
+    mode = min([wanted, *allowed], key=_PRIVACY.index)
+    return WandbMode.offline if mode is WandbMode.online and not has_login() else mode
+
+
+def has_login() -> bool:
+    """True when wandb finds credentials by itself: WANDB_API_KEY, its settings, ~/.netrc. Nothing is sent."""
+    import wandb
+
+    try:
+        return wandb.login(prompt=False, verify=False)
+    except wandb.Error:  # a key that can't be one
+        return False
+
+
+class WandbTracker:
+    """One wandb run; its id is the run's, so that a resumed run is the same one on the server.
+
+    Directly through wandb and not through accelerate's log_with: accelerate logs scalars and images, but it
+    keeps its trackers in process-wide state (the second run of a process would share the first's) and has no
+    place for the step metric, the settings that keep the machine private, or the fall-back to offline.
+    """
+
+    def __init__(self, run: "wandb.Run", folder: Path) -> None:
+        """Take over an open wandb run whose files lie in folder."""
+        self._run = run
+        self._folder = folder
+        run.define_metric("train/step")
+        for names in ("train/*", "eval/*", "samples/*"):
+            run.define_metric(names, step_metric="train/step")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Losses, learning rates and the like, at their step.
+
+        The step is also wandb's own: after a resume the server drops the steps that it has already.
+        """
+        self._run.log({"train/step": step} | {value_name(k): v for k, v in values.items()}, step=step)
+
+    def pictures(self, step: int, set_name: str, samples: Sequence[TrackedPicture]) -> None:
+        """Pictures with their prompt and seed as caption."""
+        import wandb
+
+        images = [wandb.Image(s.image, caption=f"{s.prompt} (seed {s.seed})") for s in samples]
+        self._run.log({"train/step": step, f"samples/{picture_group(set_name)}": images}, step=step)
+
+    def scores(self, step: int, scores: Mapping[str, float]) -> None:
+        """Scores under eval/, in the history and therefore in the summary."""
+        self._run.log({"train/step": step} | {f"eval/{k}": v for k, v in scores.items()}, step=step)
+
+    def finish(self, outcome: Outcome) -> str | None:
+        """Close the run; anything but a completed or pruned one is shown as failed.
+
+        Returns the address of the run, or the command that uploads it.
+        """
+        self._run.summary["outcome"] = outcome.value
+        self._run.finish(exit_code=0 if outcome in (Outcome.completed, Outcome.pruned) else 1)
+        return sync_command(self._folder) if self._run.offline else f"wandb: {self._run.url}"
+
+
+def sync_command(folder: Path) -> str:
+    """The line that uploads what lies below a run's wandb folder; a resumed run has a part for each start."""
+    parts = [str(path) for path in sorted(folder.glob("offline-run-*"))]
+    return "wandb sync " + " ".join(f'"{part}"' if " " in part else part for part in parts)
+
+
+def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "offline"]) -> "wandb.Run":
+    import wandb
+
+    return wandb.init(
+        project=config.project,
+        name=run.name,
+        id=run.run_id,
+        resume="allow",
+        reinit="finish_previous",
+        dir=run.folder,
+        mode=mode,
+        group=config.group,
+        tags=list(config.tags),
+        config=dict(run.config),
+        settings=_private_settings(),
+    )
+
+
+def _private_settings() -> "wandb.Settings":
+    """No code, git, console text or machine facts; a start that gives up instead of hanging."""
+    import wandb
+
+    return wandb.Settings(
+        host="",
+        console="off",
+        save_code=False,
+        disable_code=True,
+        disable_git=True,
+        disable_job_creation=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        x_disable_stats=True,
+        x_save_requirements=False,
+        symlink=False,
+        silent=True,
+        init_timeout=_NETWORK_SECONDS,
+        finish_timeout=_UPLOAD_SECONDS,
+    )
