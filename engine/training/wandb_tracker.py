@@ -56,12 +56,20 @@ def choose_mode(config: TrackingConfig, *, is_demo: bool) -> WandbMode:
 
 
 def has_login() -> bool:
-    """True when wandb finds credentials by itself: WANDB_API_KEY, its settings, ~/.netrc. Nothing is sent."""
-    import wandb
+    """True when wandb will find credentials by itself: WANDB_API_KEY, its settings, ~/.netrc.
 
+    What wandb's own command line asks before it prompts. Not wandb.login(prompt=False, verify=False), which
+    asks the server for the user's name: nothing is to be sent before it is clear that the run may go online.
+    """
+    import wandb
+    from wandb.sdk.lib import wbauth
+
+    if os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    settings = wandb.setup().settings
     try:
-        return wandb.login(prompt=False, verify=False)
-    except wandb.Error:  # a key that can't be one
+        return bool(settings.api_key or wbauth.read_netrc_auth(host=settings.base_url))
+    except wandb.Error:  # an entry that can't be a key
         return False
 
 
