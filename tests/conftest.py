@@ -1,0 +1,34 @@
+"""What holds for every test: no network, one thread, and no test that quietly does not run."""
+
+import os
+
+import pytest
+
+# Before any library is imported: what is not on this disk is an error, never a download or an upload.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_ERROR_REPORTING"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("WANDB_API_KEY", None)
+
+MAY_SKIP = ("gpu", "network")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Equal bits need equal threads, and workers of a parallel run must not fight for the cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
+    """A skip is an error where neither a GPU nor the internet is what is missing."""
+    report: pytest.TestReport = yield
+    if report.skipped and not any(item.get_closest_marker(name) for name in MAY_SKIP):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} was skipped: {report.longrepr}\nOnly tests marked {MAY_SKIP} may skip."
+        )
+    return report
