@@ -32,3 +32,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             f"{item.nodeid} was skipped: {report.longrepr}\nOnly tests marked {MAY_SKIP} may skip."
         )
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> object:
+    """A whole file that skips itself (importorskip, a skip at its top) is an error too."""
+    report: pytest.CollectReport = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped as a whole: {report.longrepr}"
+    return report

@@ -76,9 +76,8 @@ def has_login() -> bool:
 class WandbTracker:
     """One wandb run; its id is the run's, so that a resumed run is the same one on the server.
 
-    Directly through wandb and not through accelerate's log_with: accelerate logs scalars and images, but it
-    keeps its trackers in process-wide state (the second run of a process would share the first's) and has no
-    place for the step metric, the settings that keep the machine private, or the fall-back to offline.
+    Directly through wandb and not through accelerate's log_with: the step metrics, the look for a login and the
+    fall-back to offline need the unwrapped run in any case, and a tracker works without an Accelerator.
     """
 
     def __init__(self, run: "wandb.Run", folder: Path) -> None:
