@@ -76,8 +76,8 @@ def has_login() -> bool:
 class WandbTracker:
     """One wandb run; its id is the run's, so that a resumed run is the same one on the server.
 
-    Directly through wandb and not through accelerate's log_with: the step metrics, the look for a login and the
-    fall-back to offline need the unwrapped run in any case, and a tracker works without an Accelerator.
+    Directly through wandb and not through accelerate's log_with: the step metrics, the look for a login and
+    the fall-back to offline need the unwrapped run in any case, and a tracker works without an Accelerator.
     """
 
     def __init__(self, run: "wandb.Run", folder: Path) -> None:
