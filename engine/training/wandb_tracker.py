@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # From the most private to the least. The WANDB_MODE of the environment can only make a run more private:
 # a shell in which everything is online has not asked for the upload of this run.
 _PRIVACY = (WandbMode.disabled, WandbMode.offline, WandbMode.online)
+_FLUSH_SECONDS = 1.0  # how much of the offline file a kill may cost
 _NETWORK_SECONDS = 30  # how long a start may wait for the server before the run stays on disk
 _UPLOAD_SECONDS = 300  # how long the end may wait for the upload; what is left is there for `wandb sync`
 
@@ -157,6 +158,7 @@ def _private_settings() -> "wandb.Settings":
         x_save_requirements=False,
         symlink=False,
         silent=True,
+        x_transaction_log_flush_interval=_FLUSH_SECONDS,
         init_timeout=_NETWORK_SECONDS,
         finish_timeout=_UPLOAD_SECONDS,
     )
