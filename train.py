@@ -29,7 +29,7 @@ def run_composed(config: DictConfig) -> dict[str, float]:
 
 
 def train_and_show(config: DictConfig) -> dict[str, float]:
-    """Check, plan, train, score, show. Raises ConfigError where the run can't start."""
+    """Check, plan, train, score, show."""
     from rich.console import Console
 
     from demo.folder import prepare_demo
@@ -43,17 +43,20 @@ def train_and_show(config: DictConfig) -> dict[str, float]:
     print_plan(run, plan, console)
     if run.dry_run:
         return {}
-    from engine.training.summary import print_summary
-
-    from engine.training.train import Hooks, train
+    from engine.training.job import Hooks
+    from engine.training.summary import exit_code, print_summary
+    from engine.training.train import train
     from evaluation.in_run import scorer_of, scores_of
     from pages.run_page import read_run_folder, write_run_page
 
     hooks = Hooks(score=scorer_of(run, plan.sources, device=plan.device))
-    result = train(run, plan, plan.sources, console=console, hooks=hooks)
-    write_run_page(read_run_folder(result.folder), result.folder / "index.html")
-    print_summary(result, scores_of(result.folder).lines, console)
-    return scores_of(result.folder).values
+    result = train(run, plan, console=console, hooks=hooks)
+    scores, page = scores_of(result.folder), result.folder / "index.html"
+    write_run_page(read_run_folder(result.folder), page)
+    print_summary(result, scores.lines, page, console)
+    if code := exit_code(result.outcome):
+        sys.exit(code)
+    return scores.values
 
 
 if __name__ == "__main__":

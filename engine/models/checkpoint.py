@@ -51,7 +51,8 @@ def _fetch(config: ModelConfig) -> Path:
     if is_hub_id(name):
         return _download(name)
     raise ConfigError(
-        f"model.checkpoint={name}: no such folder. Give a diffusers folder (with model_index.json) or a hub id."
+        f"model.checkpoint={name}: no such folder. "
+        "Give a diffusers folder (with model_index.json) or a hub id."
     )
 
 
@@ -65,6 +66,6 @@ def _download(name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise ConfigError(
             f"model.checkpoint={name}: not in the local hub cache, and it could not be downloaded ({error}). "
-            "Give the path of a diffusers folder, or go online once; a gated model needs its licence accepted on "
-            f"https://huggingface.co/{name} and `hf auth login`."
+            "Give the path of a diffusers folder, or go online once; a gated model needs its licence "
+            f"accepted on https://huggingface.co/{name} and `hf auth login`."
         ) from error

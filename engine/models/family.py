@@ -38,7 +38,7 @@ class PipelineOutput(Protocol):
 class SamplingPipeline(Protocol):
     """The part of a diffusers pipeline's call that every family's pipeline has."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0913  (diffusers' own)
         self,
         *,
         prompt: list[str],

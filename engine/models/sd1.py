@@ -39,7 +39,11 @@ class StableDiffusion1:
         self.device = device
         self.dtype = dtype
         self._parts = parts
-        for part, part_dtype in ((parts.unet, dtype), (parts.vae, torch.float32), (parts.text_encoder, dtype)):
+        for part, part_dtype in (
+            (parts.unet, dtype),
+            (parts.vae, torch.float32),
+            (parts.text_encoder, dtype),
+        ):
             part.requires_grad_(False).eval().to(device=device, dtype=part_dtype)
         self.alphas_cumprod = parts.scheduler.alphas_cumprod.to(device)
         self.latent_channels: int = parts.vae.config.latent_channels

@@ -6,22 +6,30 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Seconds by phase, and of the whole run with what earlier starts of it took."""
+    """Seconds by phase of this start, and of the whole run with what earlier starts of it took."""
 
     def __init__(self) -> None:
         self.earlier = 0.0  # seconds that earlier starts of this run took
         self.by_phase: dict[str, float] = {}
-        self._started = time.perf_counter()
+        self._started = self._since = time.perf_counter()
+        self._phase: str | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the time inside the block to a phase."""
-        started = time.perf_counter()
+        """Book the time inside the block to a phase, and not to the phase around it."""
+        outer = self._phase
+        self._enter(name)
         try:
             yield
         finally:
-            self.by_phase[name] = self.by_phase.get(name, 0.0) + time.perf_counter() - started
+            self._enter(outer)
 
     def total(self) -> float:
         """Seconds of the run so far."""
         return self.earlier + time.perf_counter() - self._started
+
+    def _enter(self, name: str | None) -> None:
+        now = time.perf_counter()
+        if self._phase is not None:
+            self.by_phase[self._phase] = self.by_phase.get(self._phase, 0.0) + now - self._since
+        self._phase, self._since = name, now

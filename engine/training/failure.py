@@ -5,7 +5,7 @@ import re
 import torch
 
 from engine.config.outcome import Outcome
-from engine.training.loop import Diverged
+from engine.training.loop import DivergedError
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|can.?t allocate memory|cannot allocate memory", re.IGNORECASE)
 _LESS_MEMORY = (
@@ -16,7 +16,7 @@ _LESS_MEMORY = (
 
 def name_failure(error: BaseException) -> tuple[Outcome, str]:
     """diverged, out_of_memory, interrupted, or failed for whatever nobody foresaw; with the cause."""
-    if isinstance(error, Diverged):
+    if isinstance(error, DivergedError):
         return Outcome.diverged, f"{error}. Lower optimizer.lr or network.alpha."
     if isinstance(error, KeyboardInterrupt):
         return Outcome.interrupted, "stopped at once, without saving"

@@ -28,7 +28,7 @@ class Trained(Protocol):
     def zero_grad(self) -> None: ...
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """A loss or a gradient that is no longer a finite number."""
 
 
@@ -81,7 +81,7 @@ def run_loop(
 
     on_step   is called after each optimizer step; true stops the run as pruned
     returns   completed, interrupted or pruned
-    raises    Diverged when the loss or the gradient is not finite
+    raises    DivergedError when the loss or the gradient is not finite
     """
     while state.step < plan.total_steps:
         report = _one_step(plan, state)
@@ -105,9 +105,9 @@ def _one_step(plan: LoopPlan, state: LoopState) -> StepReport:
         num_images += len(indices)
     loss_value = float(torch.stack(losses).mean())
     if not math.isfinite(loss_value):
-        raise Diverged(f"the loss of step {state.step + 1} is {loss_value}")
+        raise DivergedError(f"the loss of step {state.step + 1} is {loss_value}")
     grad_norm = _clip(plan, state)
-    lr = state.lr_schedule.get_last_lr()[0]
+    lr = float(state.lr_schedule.get_last_lr()[0])
     state.optimizer.step()
     state.lr_schedule.step()
     state.step += 1
@@ -144,5 +144,5 @@ def _clip(plan: LoopPlan, state: LoopState) -> float:
     norm = float(state.accelerator.clip_grad_norm_(state.network.parameters(), limit))
     scaled = state.accelerator.scaler is not None  # fp16: such a step is skipped and the scale lowered
     if not math.isfinite(norm) and not scaled:
-        raise Diverged(f"the gradient of step {state.step + 1} is {norm}")
+        raise DivergedError(f"the gradient of step {state.step + 1} is {norm}")
     return norm

@@ -1,4 +1,4 @@
-"""What a run works on: the base model, the encoded pictures, the network on top."""
+"""What a run works on: the base model, the network on top, the encoded pictures."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,44 +8,76 @@ from rich.console import Console
 
 from engine.compose.plan import Plan
 from engine.config import LoRAConfig, RunConfig
-from engine.data.encode import EncodedDataset, encode_dataset
+from engine.data.batches import BatchOrder
+from engine.data.encode import EncodedDataset, Encoders, encode_dataset
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
-from engine.training.setup import choose_device, model_dtype
+from engine.training.setup import model_dtype
 from engine.validation import ValidationPicture
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class Parts:
-    """The loaded pieces of a run; the network is attached to the family."""
+class Model:
+    """The base and the network that is attached to it."""
 
-    device: torch.device
     family: ModelFamily
-    data: EncodedDataset
     network: LoRANetwork
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Pictures:
+    """The data set, the order in which it is seen, and the part that the validation loss looks at."""
+
+    data: EncodedDataset
+    order: BatchOrder
     validation: list[ValidationPicture]
 
 
-def load_parts(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) -> Parts:
-    """Load the base (or take it from memory), encode what the cache lacks, attach the network.
-
-    raises  ConfigError when the device is not there or no picture can be decoded
-    """
-    torch.set_num_threads(plan.threads)
-    device = choose_device(run.training.device)
+def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) -> Model:
+    """Load the base, or take it from memory, and attach the network with its first weights."""
+    device = torch.device(plan.device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with clock.phase("load"), console.status("loading the base model"):
+    with clock.phase("loading"), console.status("loading the base model"):
         family = load_family(run.model, device=device, dtype=model_dtype(run.training))
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
-    with clock.phase("encode"), console.status("encoding pictures and captions"):
-        data = _encode(run, plan, family)
-    assert isinstance(run.network, LoRAConfig)  # the only kind so far
-    network = attach_lora(run.network, family.adaptable_layers(), seed=run.seed, device=device)
+        assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
+        network = attach_lora(run.network, family.adaptable_layers(), seed=run.seed, device=device)
+    return Model(family=family, network=network)
+
+
+def load_pictures(
+    run: RunConfig, plan: Plan, family: ModelFamily, *, clock: Clock, console: Console
+) -> Pictures:
+    """Latents and text embeddings, from the cache where it has them.
+
+    raises  ConfigError when no picture can be decoded
+    """
+    encoders = Encoders(
+        encode_images=family.encode_images,
+        encode_prompts=family.encode_prompts,
+        vae_fingerprint=family.fingerprints.vae,
+        text_fingerprint=family.fingerprints.text,
+        vae_dtype=torch.float32,
+        text_dtype=family.dtype,
+    )
+    with clock.phase("encoding"), console.status("encoding") as status:
+        data = encode_dataset(
+            plan.scan,
+            plan.choices,
+            encoders=encoders,
+            cache_dir=Path(run.cache_dir),
+            on_progress=lambda done, total: status.update(
+                f"encoding pictures and captions: {done} of {total}"
+            ),
+        )
+    order = BatchOrder(
+        bucket_of=data.bucket_of, repeats=data.repeats, batch_size=run.dataset.batch_size, seed=run.seed
+    )
     validation = choose_validation(data, run.training.validation_images)
-    return Parts(device=device, family=family, data=data, network=network, validation=validation)
+    return Pictures(data=data, order=order, validation=validation)
 
 
 def choose_validation(data: EncodedDataset, count: int) -> list[ValidationPicture]:

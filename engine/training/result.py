@@ -32,13 +32,14 @@ class TrainResult:
     peak_memory_bytes: int = 0  # of the GPU where one is used, else resident memory
     skipped_pictures: list[str] = field(default_factory=list)  # names that could not be decoded
     fingerprints: dict[str, str] = field(default_factory=dict)
-    reused: bool = False  # true: the run had already finished, nothing was trained now
+    reused: bool = False  # true: the run had already ended, nothing was trained now
+    tracker_lines: list[str] = field(default_factory=list)  # what a user can do with wandb's files
 
 
 def write_result(result: TrainResult) -> None:
     """Write result.json into the run folder, whole or not at all."""
     row = asdict(result)
-    del row["folder"], row["reused"]
+    del row["folder"], row["reused"], row["tracker_lines"]
     row["outcome"] = result.outcome.value
     row["weights"] = None if result.weights is None else result.weights.name
     write_json(result.folder / "result.json", {"schema": SCHEMA, **row})

@@ -29,7 +29,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write checkpoints/step000100.pt under a temporary name, flush it to the disk, rename it, drop older ones."""
+    """Write step000100.pt under a temporary name, flush it to the disk, rename it, drop older ones."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step{checkpoint.step:06d}.pt"
     partial = folder / f".{path.name}.{os.getpid()}.partial"

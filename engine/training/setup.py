@@ -1,11 +1,10 @@
-"""The machine that a run is given: device, threads, precision."""
+"""The machine that a run is given: precision, accelerate, memory."""
 
-import os
 from typing import TYPE_CHECKING
 
 import torch
 
-from engine.config import ConfigError, MixedPrecision, TrainingConfig
+from engine.config import MixedPrecision, TrainingConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -15,33 +14,6 @@ _DTYPES = {
     MixedPrecision.fp16: torch.float16,
     MixedPrecision.bf16: torch.bfloat16,
 }
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that training.device means; auto takes a GPU when there is one.
-
-    raises  ConfigError when the device is not there
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"training.device={name}: torch sees {torch.cuda.device_count()} CUDA devices. "
-            "Set training.device=auto, or install a torch build for your GPU."
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"training.device={name}: torch sees no Apple GPU. Set training.device=auto.")
-    return device
-
-
-def choose_threads(config: TrainingConfig) -> int:
-    """CPU threads in force: as given, or one for each core that this process may use."""
-    if config.threads is not None:
-        return config.threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def model_dtype(config: TrainingConfig) -> torch.dtype:

@@ -1,20 +1,16 @@
-"""The beginning of a run, or of its continuation: folder, optimizer, checkpoint, trackers."""
+"""The beginning of the steps, or of their continuation: optimizer, checkpoint, trackers."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from engine.compose.plan import Plan
-from engine.config import RunConfig
-from engine.config.model import is_demo
+from engine.compose.run_id import plain_values
+from engine.config import RunConfig, is_demo
 from engine.optimizers.build import build_optimizer
 from engine.optimizers.lr_schedule import build_lr_schedule
-from engine.training.clock import Clock
 from engine.training.loop import LoopPlan, LoopState
-from engine.training.parts import Parts
+from engine.training.parts import Model, Pictures
 from engine.training.resume import Checkpoint, load_checkpoint
 from engine.training.setup import make_accelerator
 from engine.training.step import Objective
@@ -30,71 +26,56 @@ class Start:
     state: LoopState
     checkpoints: Path
     resumed_step: int | None = None  # None = from the beginning
+    seconds: float = 0.0  # that earlier starts took
     val_losses: list[tuple[int, float]] = field(default_factory=list)
 
 
-def clear_folder(folder: Path) -> None:
-    """Forget an earlier run of the same settings: everything in its folder goes but the lock."""
-    for path in folder.iterdir():
-        if path.name == ".lock":
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def start_or_resume(run: RunConfig, plan: Plan, parts: Parts, *, clock: Clock) -> Start:
+def start_or_resume(run: RunConfig, plan: Plan, model: Model, pictures: Pictures) -> Start:
     """Optimizer, schedule and accelerator, in the state of the newest checkpoint when there is one."""
-    accelerator = make_accelerator(run.training, parts.device)
-    optimizer = build_optimizer(run.optimizer, parts.network.parameters())
-    lr_schedule = build_lr_schedule(run.lr_schedule, optimizer, plan.total_steps)
+    accelerator = make_accelerator(run.training, model.family.device)
+    optimizer = build_optimizer(run.optimizer, model.network.parameters())
     state = LoopState(
-        network=parts.network,
+        network=model.network,
         optimizer=accelerator.prepare(optimizer),
-        lr_schedule=lr_schedule,
+        lr_schedule=build_lr_schedule(run.lr_schedule, optimizer, plan.total_steps),
         accelerator=accelerator,
     )
-    start = Start(loop_plan=_loop_plan(run, plan, parts), state=state, checkpoints=plan.folder / "checkpoints")
-    checkpoint = load_checkpoint(start.checkpoints)
-    if checkpoint is not None:
-        _restore(start, parts, checkpoint)
-        clock.earlier = checkpoint.seconds
-    parts.network.train(True)
-    return start
-
-
-def open_run_trackers(run: RunConfig, plan: Plan, start: Start, *, warn: Callable[[str], None]) -> Trackers:
-    """log.csv, wandb and tensorboard, going on where the run goes on."""
-    config = OmegaConf.to_container(OmegaConf.structured(run), enum_to_str=True)
-    assert isinstance(config, dict)
-    tracked = TrackedRun(
-        folder=plan.folder,
-        name=plan.folder.name,
-        run_id=plan.run_id,
-        config={str(key): value for key, value in config.items()},
-        is_demo=is_demo(run.model),
-        resumed_step=start.resumed_step,
-    )
-    return open_trackers(run.tracking, tracked, warn=warn)
-
-
-def _loop_plan(run: RunConfig, plan: Plan, parts: Parts) -> LoopPlan:
-    return LoopPlan(
-        family=parts.family,
-        data=parts.data,
-        batch_at=parts.order.batch_at,
+    loop_plan = LoopPlan(
+        family=model.family,
+        data=pictures.data,
+        batch_at=pictures.order.batch_at,
         objective=Objective(noise=run.noise, loss=run.loss, prediction=run.model.prediction),
         seed=run.seed,
         total_steps=plan.total_steps,
         gradient_accumulation=run.training.gradient_accumulation,
         max_grad_norm=run.training.max_grad_norm,
     )
+    start = Start(loop_plan=loop_plan, state=state, checkpoints=plan.folder / "checkpoints")
+    checkpoint = load_checkpoint(start.checkpoints)
+    if checkpoint is not None:
+        _restore(start, model, checkpoint)
+    model.network.train(True)
+    return start
 
 
-def _restore(start: Start, parts: Parts, checkpoint: Checkpoint) -> None:
+def open_run_trackers(
+    run: RunConfig, plan: Plan, *, resumed_step: int | None, warn: Callable[[str], None]
+) -> Trackers:
+    """log.csv, wandb and TensorBoard, going on where the run goes on."""
+    tracked = TrackedRun(
+        folder=plan.folder,
+        name=plan.folder.name,
+        run_id=plan.run_id,
+        config=plain_values(run),
+        is_demo=is_demo(run.model),
+        resumed_step=resumed_step,
+    )
+    return open_trackers(run.tracking, tracked, warn=warn)
+
+
+def _restore(start: Start, model: Model, checkpoint: Checkpoint) -> None:
     state = start.state
-    parts.network.load_state(checkpoint.network)
+    model.network.load_state(checkpoint.network)
     state.optimizer.load_state_dict(checkpoint.optimizer)
     state.lr_schedule.load_state_dict(checkpoint.lr_schedule)
     if state.accelerator.scaler is not None and checkpoint.grad_scaler is not None:
@@ -103,3 +84,4 @@ def _restore(start: Start, parts: Parts, checkpoint: Checkpoint) -> None:
     state.losses = list(checkpoint.losses)
     start.val_losses = list(checkpoint.val_losses)
     start.resumed_step = checkpoint.step
+    start.seconds = checkpoint.seconds

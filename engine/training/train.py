@@ -1,119 +1,117 @@
 """One run from its checked config to its weights, pictures and scores: the order of events."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
-from filelock import FileLock, Timeout
+import torch
 from rich.console import Console
 
 from engine.compose.plan import Plan
-from engine.config import ConfigError, RunConfig
+from engine.config import RunConfig
 from engine.config.outcome import Outcome
-from engine.config.sources import Sources
-from engine.training.clock import Clock
 from engine.training.failure import name_failure
 from engine.training.interrupt import Interrupt
+from engine.training.job import Hooks, Job
 from engine.training.loop import run_loop
-from engine.training.parts import Parts, load_parts
+from engine.training.parts import load_model, load_pictures
 from engine.training.previews import Gallery, plan_samples
-from engine.training.resume import drop_checkpoints
 from engine.training.result import TrainResult, read_result, write_result
-from engine.training.start import Start, open_folder, open_run_trackers, start_or_resume
-from engine.training.tracking import Trackers
+from engine.training.resume import drop_checkpoints
+from engine.training.revisit import is_finished, revisit
+from engine.training.run_folder import held_folder, open_folder
+from engine.training.sample_folder import SampleFolder
+from engine.training.setup import peak_memory_bytes
+from engine.training.start import Start, open_run_trackers, start_or_resume
 from engine.training.watch import Watch
-from engine.training.weights import load_weights, save_weights
-
-_ENDED = (Outcome.completed, Outcome.diverged, Outcome.pruned)
+from engine.training.weights import save_weights
 
 
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Hooks:
-    """What the caller adds to a run."""
-
-    on_validation: Callable[[int, float], bool] | None = None  # (step, val_loss) -> stop as pruned?
-    score: Callable[[TrainResult], Mapping[str, float]] | None = None  # final pictures -> numbers to track
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Job:
-    """What is to be done, and where it is shown."""
-
-    run: RunConfig
-    plan: Plan
-    sources: Sources
-    console: Console
-    hooks: Hooks
-    clock: Clock
-
-
-def train(
-    run: RunConfig, plan: Plan, sources: Sources, *, console: Console, hooks: Hooks | None = None
-) -> TrainResult:
+def train(run: RunConfig, plan: Plan, *, console: Console, hooks: Hooks | None = None) -> TrainResult:
     """Train, or go on, or point to what is finished; the outcome is in the result and in result.json.
 
     raises  ConfigError when the run cannot start; anything unforeseen is recorded as failed and raised again
     """
-    job = Job(run=run, plan=plan, sources=sources, console=console, hooks=hooks or Hooks(), clock=Clock())
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(plan.folder / ".lock", timeout=0):
-            return _train_alone(job)
-    except Timeout as error:
-        raise ConfigError(
-            f"output_dir={run.output_dir}: another process is at work on {plan.folder}. "
-            "Wait for it, or change an option."
-        ) from error
+    with held_folder(plan.folder):
+        earlier = None if run.force else read_result(plan.folder)
+        opened = open_folder(run, plan)
+        torch.set_num_threads(opened.record.threads)
+        job = Job(run=run, plan=plan, console=console, hooks=hooks or Hooks())
+        if earlier is not None and is_finished(earlier):
+            return revisit(job, earlier, opened)
+        result = TrainResult(
+            run_id=plan.run_id,
+            name=run.name,
+            folder=plan.folder,
+            outcome=Outcome.failed,
+            total_steps=plan.total_steps,
+            fingerprints=opened.record.fingerprints,
+        )
+        with ExitStack() as closing, _named_outcome(job, result), Interrupt() as interrupt:
+            _train(job, result, interrupt, closing)
+        return result
 
 
-def _train_alone(job: Job) -> TrainResult:
-    earlier = None if job.run.force else read_result(job.plan.folder)
-    fingerprints = open_folder(job.run, job.plan, job.sources)
-    if earlier is not None and earlier.outcome in _ENDED:
-        return _revisit(job, earlier)
-    result = TrainResult(
-        run_id=job.plan.run_id,
-        name=job.run.name,
-        folder=job.plan.folder,
-        outcome=Outcome.failed,
-        total_steps=job.plan.total_steps,
-        fingerprints=fingerprints,
-    )
-    trackers: list[Trackers] = []
+def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitStack) -> None:
+    """Load, start or go on, draw the base, train, save, draw the result, score."""
+    run, plan, clock, console = job.run, job.plan, job.clock, job.console
+    model = load_model(run, plan, clock=clock, console=console)
+    closing.callback(model.network.detach)
+    result.num_parameters = model.network.num_parameters
+    pictures = load_pictures(run, plan, model.family, clock=clock, console=console)
+    result.skipped_pictures = pictures.data.skipped
+    start = start_or_resume(run, plan, model, pictures)
+    clock.earlier = start.seconds
+    trackers = open_run_trackers(run, plan, resumed_step=start.resumed_step, warn=job.warn)
+    closing.callback(lambda: result.tracker_lines.extend(trackers.finish(result.outcome)))
+    store = SampleFolder(plan.folder, plan_samples(run, plan))
+    gallery = Gallery(store, model, trackers=trackers, clock=clock, console=console)
+    gallery.draw_base()
+    watch = Watch(job, model, pictures, start, gallery=gallery, trackers=trackers)
     try:
-        with Interrupt() as interrupt:
-            _events(job, result, interrupt, trackers)
+        with interrupt.patient(), watch.showing(), clock.phase("training"):
+            outcome = run_loop(start.loop_plan, start.state, interrupt=interrupt, on_step=watch.on_step)
+            watch.save()
+    finally:
+        _note_progress(result, start, watch)
+    if outcome is not Outcome.completed:
+        result.outcome = outcome
+        result.cause = interrupt.signal or "stopped by its validation loss"
+        return
+    weights = save_weights(run, model.network, folder=plan.folder, steps=plan.total_steps)
+    gallery.draw_final(plan.total_steps)
+    result.outcome, result.weights = Outcome.completed, weights
+    _close(job, result)  # before the scores: a kill while scoring costs no training
+    drop_checkpoints(start.checkpoints)
+    job.score(result, trackers)
+
+
+@contextmanager
+def _named_outcome(job: Job, result: TrainResult) -> Iterator[None]:
+    """Give an exception its outcome and write the result; only what nobody foresaw is raised again."""
+    try:
+        yield
     except BaseException as error:
+        if result.outcome is Outcome.completed:  # the weights are there; what failed came after them
+            raise
         result.outcome, result.cause = name_failure(error)
         if result.outcome is Outcome.failed:
             raise
     finally:
-        result.seconds, result.seconds_by_phase = job.clock.total(), job.clock.by_phase
-        write_result(result)
-        for opened in trackers:
-            result.tracker_lines += opened.finish(result.outcome)
-    return result
+        _close(job, result)
 
 
-def _events(job: Job, result: TrainResult, interrupt: Interrupt, trackers: list[Trackers]) -> None:
-    """Load, start or go on, draw the base, train, save, draw the result, score."""
-    run, plan, clock = job.run, job.plan, job.clock
-    parts = load_parts(run, plan, clock=clock, console=job.console)
-    try:
-        start = start_or_resume(run, plan, parts, result, clock=clock)
-        trackers.append(open_run_trackers(run, plan, start, console=job.console))
-        gallery = Gallery(plan.folder, plan_samples(run, plan, job.sources), parts, trackers[0], clock)
-        watch = Watch(run, plan, parts, start, result, gallery=gallery, trackers=trackers[0], job_clock=clock)
-        gallery.draw_base()
-        with watch.showing(job.console), clock.phase("training"):
-            result.outcome = run_loop(start.loop_plan, start.state, interrupt=interrupt, on_step=watch.on_step)
-        if result.outcome is not Outcome.completed:
-            watch.save()
-            result.cause = interrupt.signal or "stopped by its validation loss"
-            return
-        result.weights = save_weights(run, plan, parts)
-        gallery.draw_final(step=plan.total_steps)
-        write_result(result)  # so that a kill while scoring costs no training
-        drop_checkpoints(plan.folder / "checkpoints")
-        _score(job, result, trackers[0])
-    finally:
-        parts.network.detach()
+def _close(job: Job, result: TrainResult) -> None:
+    result.seconds, result.seconds_by_phase = job.clock.total(), dict(job.clock.by_phase)
+    result.peak_memory_bytes = max(result.peak_memory_bytes, peak_memory_bytes(torch.device(job.plan.device)))
+    write_result(result)
+
+
+def _note_progress(result: TrainResult, start: Start, watch: Watch) -> None:
+    losses = start.state.losses
+    result.steps_done = start.state.step
+    result.val_losses = start.val_losses
+    result.images_per_second = watch.images_per_second()
+    if losses:
+        tenth = max(1, len(losses) // 10)
+        result.loss_first = sum(losses[:tenth]) / tenth
+        result.loss_last = sum(losses[-tenth:]) / tenth

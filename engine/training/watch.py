@@ -1,15 +1,12 @@
 """What happens around the steps: log, progress, validation, previews, checkpoints."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-
-from engine.config import RunConfig
-from engine.training.clock import Clock
+from engine.training.job import Job
 from engine.training.loop import StepReport
-from engine.training.parts import Parts
+from engine.training.parts import Model, Pictures
 from engine.training.previews import Gallery
 from engine.training.progress import TrainingProgress
 from engine.training.resume import Checkpoint, save_checkpoint
@@ -25,41 +22,44 @@ class Watch:
 
     def __init__(
         self,
-        run: RunConfig,
-        parts: Parts,
+        job: Job,
+        model: Model,
+        pictures: Pictures,
         start: Start,
         *,
         gallery: Gallery,
         trackers: Trackers,
-        clock: Clock,
-        on_validation: Callable[[int, float], bool] | None,
     ) -> None:
-        self._run = run
-        self._parts = parts
+        self._job = job
+        self._run = job.run
+        self._model = model
+        self._pictures = pictures
         self._start = start
         self._gallery = gallery
         self._trackers = trackers
-        self._clock = clock
-        self._on_validation = on_validation
         self._progress: TrainingProgress | None = None
-        self._seconds_per_image = 0.0
-        self.num_images = 0  # trained on by this start
-        self.loop_seconds = 0.0  # spent in steps by this start
+        self._seconds_per_image = 0.0  # as shown: a running mean
+        self._num_images = 0  # trained on by this start
+        self._seconds = 0.0  # spent in steps by this start
+
+    def images_per_second(self) -> float | None:
+        """Pictures trained on a second of the steps of this start; None before the first."""
+        return self._num_images / self._seconds if self._seconds else None
 
     @contextmanager
-    def showing(self, console: Console) -> Iterator[None]:
-        """Show the live line while the loop runs, and take the validation loss of the untrained network first."""
+    def showing(self) -> Iterator[None]:
+        """Show the live line in this block; the validation loss of the untrained network is taken first."""
         state = self._start.state
         total = self._start.loop_plan.total_steps
-        with TrainingProgress(console, total=total, done=state.step) as self._progress:
+        with TrainingProgress(self._job.console, total=total, done=state.step) as self._progress:
             if state.step == 0:
                 self._validate(0)
             yield
 
     def on_step(self, report: StepReport) -> bool:
         """Note the step; true when the caller's on_validation asks to stop."""
-        self.num_images += report.num_images
-        self.loop_seconds += report.seconds
+        self._num_images += report.num_images
+        self._seconds += report.seconds
         speed = self._speed(report)
         assert self._progress is not None
         self._progress.step(report.step, loss=report.loss, speed=speed)
@@ -79,34 +79,35 @@ class Watch:
         """Write a checkpoint of the step that is done."""
         state = self._start.state
         scaler = state.accelerator.scaler
-        with self._clock.phase("checkpoints"):
+        with self._job.clock.phase("checkpoints"):
             save_checkpoint(
                 self._start.checkpoints,
                 Checkpoint(
                     step=state.step,
-                    network=self._parts.network.state(),
+                    network=self._model.network.state(),
                     optimizer=state.optimizer.state_dict(),
                     lr_schedule=state.lr_schedule.state_dict(),
                     grad_scaler=None if scaler is None else scaler.state_dict(),
                     losses=state.losses,
                     val_losses=self._start.val_losses,
-                    seconds=self._clock.total(),
+                    seconds=self._job.clock.total(),
                 ),
             )
 
     def _validate(self, step: int) -> bool:
-        self._parts.network.train(False)
-        with self._clock.phase("validation"):
+        self._model.network.train(False)
+        with self._job.clock.phase("validation"):
             value = validation_loss(
-                self._parts.family,
-                self._parts.validation,
+                self._model.family,
+                self._pictures.validation,
                 num_timesteps=self._run.training.validation_timesteps,
                 prediction=self._run.model.prediction,
             )
-        self._parts.network.train(True)
+        self._model.network.train(True)
         self._start.val_losses.append((step, value))
         self._trackers.log(step, {"val_loss": value})
-        return self._on_validation is not None and self._on_validation(step, value)
+        on_validation = self._job.hooks.on_validation
+        return on_validation is not None and on_validation(step, value)
 
     def _speed(self, report: StepReport) -> float:
         """Pictures a second, as a running mean."""

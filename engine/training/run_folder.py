@@ -1,0 +1,91 @@
+"""The folder of a run: held by one process, and refused to a run on other data."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.compose.plan import Plan
+from engine.compose.record import (
+    FILE_NAME,
+    RunRecord,
+    changed_inputs,
+    make_record,
+    read_run_yaml,
+    write_run_yaml,
+)
+from engine.config import ConfigError, RunConfig
+from engine.data.scan import dataset_fingerprint
+from engine.models.checkpoint import fingerprints_of
+
+_LOCK = ".lock"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class OpenedFolder:
+    """What a run knows once its folder is its own."""
+
+    record: RunRecord  # as run.yaml has it now
+    earlier: RunRecord | None  # as it was; None = the first start
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Make the folder and keep others out of it while the block runs; ConfigError if one is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"output_dir={folder.parent}: another process is at work on {folder.name}. "
+            "Wait for it, or change an option."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
+    """Write run.yaml, after a look at what an earlier start wrote there.
+
+    force=true  empties the folder first
+    raises      ConfigError when the pictures, the captions or the base are no longer those of that start
+    """
+    if run.force:
+        _clear(plan.folder)
+    inputs = {"data": dataset_fingerprint(plan.scan), "base": fingerprints_of(run.model).base}
+    changed = changed_inputs(plan.folder, inputs)
+    if changed:
+        raise ConfigError(
+            [
+                f"{change}. Its weights would be of neither. "
+                "Add force=true to start afresh, or another name=... to keep both."
+                for change in changed
+            ]
+        )
+    earlier = read_run_yaml(plan.folder) if (plan.folder / FILE_NAME).is_file() else None
+    threads = plan.threads
+    if earlier is not None and run.training.threads is None:
+        threads = earlier.threads  # sums of another number of threads differ in the last bit
+    record = make_record(run, plan.sources, fingerprints=inputs, threads=threads, device=plan.device)
+    write_run_yaml(plan.folder, record)
+    return OpenedFolder(record=record, earlier=earlier)
+
+
+def _clear(folder: Path) -> None:
+    """Everything goes but the lock; the record first, so that half of it is not taken for a run."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    for entry in os.scandir(folder):
+        path = Path(entry.path)
+        if path.name == _LOCK:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(path)
+        else:
+            path.unlink()

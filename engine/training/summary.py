@@ -1,0 +1,43 @@
+"""The last lines of a run: how it ended, what it scored, where everything is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from engine.config.outcome import Outcome
+from engine.training.result import TrainResult
+
+_EXIT_CODES = {Outcome.completed: 0, Outcome.pruned: 0, Outcome.interrupted: 130}
+_GOES_ON = (Outcome.interrupted, Outcome.out_of_memory, Outcome.failed)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """What the program returns to the shell: 0 completed or pruned, 130 interrupted, else 1."""
+    return _EXIT_CODES.get(outcome, 1)
+
+
+def print_summary(result: TrainResult, score_lines: Sequence[str], page: Path, console: Console) -> None:
+    """Outcome, scores before and after, the weights, the page, and what can be done next."""
+    for line in summary_lines(result, score_lines, page):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def summary_lines(result: TrainResult, score_lines: Sequence[str], page: Path) -> list[str]:
+    """The lines of the summary, as plain text."""
+    lines = ["", _outcome(result)]
+    if result.outcome in _GOES_ON:
+        lines.append("The same command goes on from the last checkpoint.")
+    if result.outcome is Outcome.completed:
+        lines += [*score_lines, f"weights  {result.weights}"]
+    return [*lines, f"page     {page}", *result.tracker_lines]
+
+
+def _outcome(result: TrainResult) -> str:
+    name = result.outcome.value.replace("_", " ")
+    words = f"{name} after {result.steps_done} of {result.total_steps} steps"
+    if result.reused:
+        words = f"This run has already ended ({words}); force=true repeats it"
+    else:
+        words += f" in {result.seconds:.0f} s"
+    return words + (f": {result.cause}" if result.cause else "")
