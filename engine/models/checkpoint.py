@@ -9,6 +9,7 @@ from engine.config import ConfigError, Family, ModelConfig
 from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
 from engine.models.locate import find_checkpoint, is_hub_id
+from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 
 Loader = Callable[..., ModelFamily]
@@ -27,6 +28,7 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     fingerprints = checkpoint_fingerprints(folder)
     key = (fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
+        quiet_loading()
         _loaded.clear()  # one base at a time: two do not fit beside each other on most cards
         _loaded[key] = LOADERS[config.family](
             config, folder, fingerprints=fingerprints, device=device, dtype=dtype

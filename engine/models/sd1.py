@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from engine.config import ModelConfig, Sampler
+from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.facts import layer_group
 from engine.models.family import AdaptableLayer, LatentDistribution, SamplingPipeline
 from engine.models.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from diffusers import DDPMScheduler
+    from transformers import CLIPTokenizer
 
 _log = logging.getLogger(__name__)
+_Part = TypeVar("_Part", bound=nn.Module)
 
 
 class StableDiffusion1:
@@ -39,12 +40,8 @@ class StableDiffusion1:
         self.device = device
         self.dtype = dtype
         self._parts = parts
-        for part, part_dtype in (
-            (parts.unet, dtype),
-            (parts.vae, torch.float32),
-            (parts.text_encoder, dtype),
-        ):
-            part.requires_grad_(False).eval().to(device=device, dtype=part_dtype)
+        for part in (parts.unet, parts.vae, parts.text_encoder):
+            part.requires_grad_(False).eval().to(device=device)
         self.alphas_cumprod = parts.scheduler.alphas_cumprod.to(device)
         self.latent_channels: int = parts.vae.config.latent_channels
         self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
@@ -134,15 +131,25 @@ class Parts:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        self.vae: AutoencoderKL = AutoencoderKL.from_pretrained(folder, subfolder="vae", use_safetensors=True)
-        self.unet: UNet2DConditionModel = UNet2DConditionModel.from_pretrained(
-            folder, subfolder="unet", use_safetensors=True, torch_dtype=dtype
-        )
-        self.text_encoder: CLIPTextModel = CLIPTextModel.from_pretrained(
-            folder, subfolder="text_encoder", use_safetensors=True, dtype=dtype
-        )
+        self.vae = _load_part(AutoencoderKL, folder, "vae", torch.float32)
+        self.unet = _load_part(UNet2DConditionModel, folder, "unet", dtype)
+        self.text_encoder = _load_part(CLIPTextModel, folder, "text_encoder", dtype)
         self.tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
         self.scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
+
+
+def _load_part(kind: type[_Part], folder: Path, name: str, dtype: torch.dtype) -> _Part:
+    """One model of the folder; ConfigError where weights of it are missing, which would be left random."""
+    part, report = kind.from_pretrained(  # type: ignore[attr-defined]
+        folder, subfolder=name, use_safetensors=True, dtype=dtype, output_loading_info=True
+    )
+    if report["missing_keys"]:
+        first = sorted(report["missing_keys"])[0]
+        raise ConfigError(
+            f"model.checkpoint={folder}: {name} lacks {len(report['missing_keys'])} weights, the first: "
+            f"{first}. Get the checkpoint again."
+        )
+    return cast(_Part, part)
 
 
 def load_sd1(
@@ -151,7 +158,7 @@ def load_sd1(
     """Read a diffusers folder of a Stable Diffusion 1 model.
 
     dtype   of the UNet and the text encoder; the VAE is always float32
-    raises  ConfigError when the checkpoint's scheduler predicts something else than model.prediction
+    raises  ConfigError when weights are missing from it
     """
     return StableDiffusion1(
         config, parts=Parts(folder, dtype), fingerprints=fingerprints, device=device, dtype=dtype
