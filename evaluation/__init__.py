@@ -1,0 +1,1 @@
+"""How good are these pictures: scores that say how sure they are."""

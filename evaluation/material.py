@@ -1,0 +1,159 @@
+"""What is scored: the sets of pictures, their prompts, and the true pictures that a manifest names."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from engine.config.errors import ConfigError
+from engine.config.sources import Sources
+from evaluation.prompts import strip_trigger
+
+BASE = "base"
+FINAL = "final"
+REAL = "real"
+SETS = (BASE, FINAL, REAL)
+PLAIN = "plain"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ScoredPicture:
+    """One picture and where it belongs."""
+
+    set_name: str
+    prompt_index: int
+    prompt: str
+    seed: int  # of a true picture: its place among its prompt's references
+    path: Path
+    file: str  # how outputs name it
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ManifestPrompt:
+    """One prompt of a manifest."""
+
+    prompt: str
+    kind: str = "concept"  # concept, or plain: has nothing to do with what was taught
+    tone: str | None = None  # dark or bright, for luminance
+    references: tuple[Path, ...] = ()  # true pictures of the prompt
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Material:
+    """Everything that a metric may read."""
+
+    pictures: Mapping[str, list[ScoredPicture]]  # set -> pictures by (prompt, seed), the faulty ones too
+    manifest: Mapping[str, ManifestPrompt] = field(default_factory=dict)  # prompt -> its row
+    faults: Mapping[Path, str] = field(default_factory=dict)  # faulty pictures and why
+    trigger: str | None = None
+    class_word: str | None = None
+
+    def healthy(self, set_name: str) -> list[ScoredPicture]:
+        """The pictures of a set that metrics look at."""
+        return [picture for picture in self.pictures.get(set_name, []) if picture.path not in self.faults]
+
+    def text(self, prompt: str) -> str:
+        """What an encoder is asked about a prompt: without trigger words."""
+        return strip_trigger(prompt, self.trigger, self.class_word)
+
+    def is_plain(self, prompt: str) -> bool:
+        """Whether the manifest says that a prompt has nothing to do with what was taught."""
+        return prompt in self.manifest and self.manifest[prompt].kind == PLAIN
+
+
+def read_run_material(folder: Path, sources: Sources) -> Material:
+    """The base and final pictures of a run folder and the true pictures of the same prompts.
+
+    ConfigError: no samples.json, a picture or reference that it names is missing, a broken manifest.
+    """
+    samples = _read_samples(folder)
+    manifest = {} if sources.manifest is None else read_manifest(sources.manifest)
+    pictures = {name: _set_pictures(folder, name, samples.get(name, [])) for name in (BASE, FINAL)}
+    if not pictures[FINAL]:
+        raise ConfigError(
+            f"{folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
+        )
+    pictures[REAL] = _true_pictures(pictures[FINAL], manifest)
+    _refuse_missing([picture.path for pictures_of_set in pictures.values() for picture in pictures_of_set])
+    return Material(
+        pictures=pictures, manifest=manifest, trigger=sources.trigger, class_word=sources.class_word
+    )
+
+
+def read_manifest(path: Path) -> dict[str, ManifestPrompt]:
+    """The prompts of a manifest (prompts.json) by their text. ConfigError: not a manifest."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["prompts"]
+        prompts = [_manifest_prompt(row, path.parent) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"evaluation.references={path}: not a manifest ({type(error).__name__}: {error}). It is "
+            'a JSON file {"schema": 1, "prompts": [{"prompt": ..., "references": [files]}]}.'
+        ) from error
+    return {prompt.prompt: prompt for prompt in prompts}
+
+
+def _manifest_prompt(row: Mapping[str, object], folder: Path) -> ManifestPrompt:
+    tone = row.get("tone")
+    return ManifestPrompt(
+        prompt=str(row["prompt"]),
+        kind=str(row.get("kind", "concept")),
+        tone=None if tone is None else str(tone),
+        references=tuple(folder / name for name in cast("list[str]", row.get("references", []))),
+    )
+
+
+def _read_samples(folder: Path) -> dict[str, list[dict[str, object]]]:
+    path = folder / "samples" / "samples.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"run={folder}: holds no samples/samples.json. Give the folder of a run that drew pictures."
+        )
+    try:
+        return cast(
+            "dict[str, list[dict[str, object]]]", json.loads(path.read_text(encoding="utf-8"))["sets"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}). Draw the pictures again with force=true."
+        ) from error
+
+
+def _set_pictures(folder: Path, name: str, rows: list[dict[str, object]]) -> list[ScoredPicture]:
+    pictures = [
+        ScoredPicture(
+            set_name=name,
+            prompt_index=cast(int, row["prompt_index"]),
+            prompt=str(row["prompt"]),
+            seed=cast(int, row["seed"]),
+            path=folder / "samples" / str(row["file"]),
+            file=f"samples/{row['file']}",
+        )
+        for row in rows
+    ]
+    return sorted(pictures, key=lambda picture: (picture.prompt_index, picture.seed))
+
+
+def _true_pictures(drawn: list[ScoredPicture], manifest: Mapping[str, ManifestPrompt]) -> list[ScoredPicture]:
+    prompts = {picture.prompt_index: picture.prompt for picture in drawn}
+    return [
+        ScoredPicture(
+            set_name=REAL,
+            prompt_index=index,
+            prompt=prompt,
+            seed=place,
+            path=path,
+            file=f"references/{path.name}",
+        )
+        for index, prompt in sorted(prompts.items())
+        if prompt in manifest
+        for place, path in enumerate(manifest[prompt].references)
+    ]
+
+
+def _refuse_missing(paths: list[Path]) -> None:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:3])
+        raise ConfigError(f"{len(missing)} pictures to score are missing: {names}. Draw or copy them again.")

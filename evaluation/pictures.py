@@ -1,0 +1,155 @@
+"""From a picture file to what an encoder reads, as its preprocessor_config.json says; no torchvision."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from engine.config.errors import ConfigError
+
+Pixels = NDArray[np.float32]
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Preprocessing:
+    """Resize, centre crop, rescale, normalise; the defaults are CLIP's."""
+
+    shortest_edge: int | None = 224  # pixels; or exact_size; both None: no resize
+    exact_size: tuple[int, int] | None = None  # (height, width)
+    resample: int = 3  # PIL's number: 3 = bicubic
+    crop: tuple[int, int] | None = (224, 224)  # (height, width); None: no crop
+    rescale_factor: float | None = 1 / 255
+    mean: tuple[float, ...] | None = _CLIP_MEAN  # None: no normalisation
+    std: tuple[float, ...] | None = _CLIP_STD
+
+    @property
+    def id(self) -> str:
+        """A short hash of the settings: part of an embedding's key."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Open, turn as EXIF says, and make RGB; transparency goes on white. OSError: not a readable picture."""
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file)
+        picture.load()
+    return to_rgb(picture)
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """RGB, transparency composited on white, as transformers does it."""
+    if "A" in picture.getbands() or picture.info.get("transparency") is not None:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """The picture as an encoder reads it.
+
+    returns  [3, H, W] float32; bit-equal to transformers' PIL image processor of the same settings
+    """
+    picture = _resize(to_rgb(picture), preprocessing)
+    array = np.moveaxis(np.asarray(picture), -1, 0)
+    if preprocessing.crop is not None:
+        array = _centre_crop(array, preprocessing.crop)
+    values = array.astype(np.float32)
+    if preprocessing.rescale_factor is not None:
+        values = (array.astype(np.float64) * preprocessing.rescale_factor).astype(np.float32)
+    if preprocessing.mean is not None and preprocessing.std is not None:
+        mean = np.asarray(preprocessing.mean, dtype=np.float32)[:, None, None]
+        std = np.asarray(preprocessing.std, dtype=np.float32)[:, None, None]
+        values = (values - mean) / std
+    return np.ascontiguousarray(values)
+
+
+def read_preprocessing(folder: Path) -> Preprocessing:
+    """The settings of preprocessor_config.json (or of processor_config.json, newer files' name for it)."""
+    plain, nested = folder / "preprocessor_config.json", folder / "processor_config.json"
+    if plain.is_file():
+        return parse_preprocessing(json.loads(plain.read_text(encoding="utf-8")))
+    if nested.is_file():
+        data = json.loads(nested.read_text(encoding="utf-8")).get("image_processor")
+        if isinstance(data, dict):
+            return parse_preprocessing(data)
+    raise ConfigError(
+        f"evaluation.encoder={folder}: holds no preprocessor_config.json, so how pictures are made ready for "
+        "it is unknown. Use a folder as save_pretrained writes it."
+    )
+
+
+def parse_preprocessing(data: Mapping[str, object]) -> Preprocessing:
+    """The settings as transformers names them; what is missing is CLIP's."""
+    if data.get("do_pad"):
+        raise ConfigError("evaluation.encoder: its preprocessing pads pictures, which is not supported yet.")
+    edge, exact = (
+        _size(data.get("size", {"shortest_edge": 224})) if data.get("do_resize", True) else (None, None)
+    )
+    crop = data.get("crop_size", {"height": 224, "width": 224}) if data.get("do_center_crop", True) else None
+    normalise = data.get("do_normalize", True)
+    return Preprocessing(
+        shortest_edge=edge,
+        exact_size=exact,
+        resample=cast(int, data.get("resample", 3)),
+        crop=_pair(crop),
+        rescale_factor=cast(float, data.get("rescale_factor", 1 / 255))
+        if data.get("do_rescale", True)
+        else None,
+        mean=tuple(cast("list[float]", data.get("image_mean", _CLIP_MEAN))) if normalise else None,
+        std=tuple(cast("list[float]", data.get("image_std", _CLIP_STD))) if normalise else None,
+    )
+
+
+def _size(size: object) -> tuple[int | None, tuple[int, int] | None]:
+    if isinstance(size, int):  # files of old versions
+        return size, None
+    if isinstance(size, dict) and set(size) == {"shortest_edge"}:
+        return int(size["shortest_edge"]), None
+    if isinstance(size, dict) and set(size) == {"height", "width"}:
+        return None, (int(size["height"]), int(size["width"]))
+    raise ConfigError(f"evaluation.encoder: its preprocessing has a size that is not supported: {size}.")
+
+
+def _pair(size: object) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    if isinstance(size, int):
+        return size, size
+    sides = cast("dict[str, int]", size)
+    return sides["height"], sides["width"]
+
+
+def _resize(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    if preprocessing.exact_size is not None:
+        height, width = preprocessing.exact_size
+    elif preprocessing.shortest_edge is not None:
+        edge = preprocessing.shortest_edge
+        width, height = picture.size
+        if width <= height:
+            width, height = edge, int(edge * height / width)
+        else:
+            width, height = int(edge * width / height), edge
+    else:
+        return picture
+    return picture.resize((width, height), resample=Image.Resampling(preprocessing.resample))
+
+
+def _centre_crop(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Cut the middle out of [C, H, W]; what is too small is padded with zeros first."""
+    height, width = array.shape[1:]
+    pad_height, pad_width = max(size[0] - height, 0), max(size[1] - width, 0)
+    # Rounded up before and down after, and the crop rounded down: transformers' choice for odd differences.
+    padding = ((0, 0), (-(-pad_height // 2), pad_height // 2), (-(-pad_width // 2), pad_width // 2))
+    array = np.pad(array, padding)
+    top = (array.shape[1] - size[0]) // 2
+    left = (array.shape[2] - size[1]) // 2
+    return array[:, top : top + size[0], left : left + size[1]]
