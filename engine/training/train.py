@@ -61,6 +61,8 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     result.skipped_pictures = pictures.data.skipped
     start = start_or_resume(run, plan, model, pictures)
     clock.earlier = start.seconds
+    if start.resumed_step is not None:
+        console.print(f"going on after step {start.resumed_step}")
     trackers = open_run_trackers(run, plan, resumed_step=start.resumed_step, warn=job.warn)
     closing.callback(lambda: result.tracker_lines.extend(trackers.finish(result.outcome)))
     store = SampleFolder(plan.folder, plan_samples(run, plan))

@@ -68,7 +68,7 @@ class Watch:
         last = report.step == self._start.loop_plan.total_steps
         stop = False
         if last or _is_due(report.step, self._run.training.validate_every):
-            stop = self._validate(report.step)
+            stop = self._asks_to_stop(report.step, self._validate(report.step))
         if not last and _is_due(report.step, self._run.sampling.preview_every):
             self._gallery.draw_preview(report.step)
         if not last and _is_due(report.step, self._run.training.checkpoint_every):
@@ -94,7 +94,7 @@ class Watch:
                 ),
             )
 
-    def _validate(self, step: int) -> bool:
+    def _validate(self, step: int) -> float:
         self._model.network.train(False)
         with self._job.clock.phase("validation"):
             value = validation_loss(
@@ -106,8 +106,11 @@ class Watch:
         self._model.network.train(True)
         self._start.val_losses.append((step, value))
         self._trackers.log(step, {"val_loss": value})
+        return value
+
+    def _asks_to_stop(self, step: int, val_loss: float) -> bool:
         on_validation = self._job.hooks.on_validation
-        return on_validation is not None and on_validation(step, value)
+        return on_validation is not None and on_validation(step, val_loss)
 
     def _speed(self, report: StepReport) -> float:
         """Pictures a second, as a running mean."""
