@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from engine.config.errors import ConfigError
 from evaluation.arguments import USAGE, asked_for, parse_arguments, sources_of
+from evaluation.check import check_sources
 from evaluation.records import Scores
 from evaluation.summary import score_lines
 
@@ -29,6 +30,8 @@ def main(words: Sequence[str]) -> int:
 def _score(words: Sequence[str]) -> int:
     arguments = parse_arguments(words)
     sources, cache_dir = sources_of(arguments)
+    if problems := check_sources(sources):
+        raise ConfigError(problems)
     from evaluation.score import score_run
     from pages.run_page import read_run_folder, write_run_page
 

@@ -1,11 +1,12 @@
 """The command line of python -m evaluation: Hydra-style key=value, checked before anything is loaded."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
+from engine.compose.record import read_run_yaml
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.metrics.table import METRICS
@@ -15,12 +16,14 @@ KEYS = {
     "encoder": "a CLIP as a folder or hub id, in place of the run's",
     "references": "a manifest of true pictures, in place of the run's",
     "cache_dir": "where embeddings are kept, in place of the run's",
-    "device": "auto, cpu, cuda, cuda:1 ...",
+    "device": "auto, cpu, cuda, cuda:1, mps",
     "metrics": "names with commas between, whose absence makes the command fail",
 }
 USAGE = "python -m evaluation run=RUN_DIR [key=value ...]\n" + "\n".join(
     f"  {key:<11}{text}" for key, text in KEYS.items()
 )
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -62,6 +65,8 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
         problems.append(
             f"run={given['run']}: no such folder. Give the folder of a run, outputs/<name>-<run_id>."
         )
+    if not _DEVICE.fullmatch(given.get("device", "auto")):
+        problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
     if problems:
         raise ConfigError(problems)
     return Arguments(
@@ -74,17 +79,18 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     )
 
 
-def sources_of(arguments: Arguments) -> tuple[Sources, Path | None]:
-    """The sources that run.yaml recorded, changed as the command line says, and the cache folder."""
-    sources, cache_dir = _recorded(arguments.run)
-    return (
-        replace(
-            sources,
-            encoder=arguments.encoder or sources.encoder,
-            manifest=arguments.references or sources.manifest,
-        ),
-        arguments.cache_dir or cache_dir,
+def sources_of(arguments: Arguments) -> tuple[Sources, Path]:
+    """The sources that run.yaml recorded, changed as the command line says, and the cache folder.
+
+    ConfigError: no run.yaml, or one that cannot be read.
+    """
+    record = read_run_yaml(arguments.run)
+    sources = replace(
+        record.sources,
+        encoder=arguments.encoder or record.sources.encoder,
+        manifest=arguments.references or record.sources.manifest,
     )
+    return sources, arguments.cache_dir or Path(str(record.config["cache_dir"]))
 
 
 def asked_for(arguments: Arguments, sources: Sources) -> tuple[str, ...]:
@@ -97,35 +103,6 @@ def asked_for(arguments: Arguments, sources: Sources) -> tuple[str, ...]:
         if (metric.encoder is None or sources.encoder is not None)
         and (not metric.needs or sources.manifest is not None)
     )
-
-
-def _recorded(run: Path) -> tuple[Sources, Path | None]:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError  # type: ignore[import-untyped, unused-ignore]
-
-    path = run / "run.yaml"
-    if not path.is_file():
-        raise ConfigError(f"run={run}: holds no run.yaml. Give the folder of a run, outputs/<name>-<run_id>.")
-    try:
-        record = cast("dict[str, object]", OmegaConf.to_container(OmegaConf.load(path)))
-        sources = cast("dict[str, str | None]", record["sources"])
-        config = cast("dict[str, object]", record.get("config", record))
-        recorded = Sources(
-            pictures=Path(sources["pictures"] or run),
-            trigger=sources.get("trigger"),
-            class_word=sources.get("class_word"),
-            prompts=_path(sources.get("prompts")),
-            manifest=_path(sources.get("manifest")),
-            encoder=sources.get("encoder"),
-        )
-    except (OSError, KeyError, TypeError, AttributeError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Repeat the run with force=true.") from error
-    return recorded, _path(cast("str | None", config.get("cache_dir")))
-
-
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value)
 
 
 def _names(value: str | None) -> list[str]:

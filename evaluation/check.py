@@ -2,19 +2,15 @@
 
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
-from engine.models.locate import find_checkpoint, is_hub_id
-from evaluation.encoders import find_encoder
+from evaluation.encoder_folder import find_encoder
 from evaluation.material import read_manifest
 from evaluation.pictures import read_preprocessing
 
 
 def check_sources(sources: Sources) -> list[str]:
-    """One sentence for each thing that was named for scoring and cannot be used.
-
-    A hub id that is not on this machine is left for the download, which says itself what is wrong.
-    """
+    """One sentence for each thing that was named for scoring and cannot be used."""
     problems: list[str] = []
-    if sources.encoder is not None and not _must_be_downloaded(sources.encoder):
+    if sources.encoder is not None:
         try:
             read_preprocessing(find_encoder(sources.encoder))
         except ConfigError as error:
@@ -31,7 +27,3 @@ def check_sources(sources: Sources) -> list[str]:
                 f"there, the first: {missing[0]}. Paths are relative to the manifest."
             )
     return problems
-
-
-def _must_be_downloaded(encoder: str) -> bool:
-    return find_checkpoint(encoder) is None and is_hub_id(encoder)

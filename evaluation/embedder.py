@@ -1,16 +1,19 @@
 """Each picture and text is encoded once per encoder; a cache by content keeps the pictures' vectors."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from engine.config.errors import ConfigError
 from evaluation.encoders import Encoder, Vectors
-from evaluation.pictures import open_picture
+from evaluation.pictures import UNREADABLE, open_picture
+
+if TYPE_CHECKING:
+    from engine.data.cache import ContentCache
 
 _CODE_VERSION = "1"  # raise it when the same file would give another vector
 
@@ -20,7 +23,7 @@ class Embedder:
 
     def __init__(self, encoder: Encoder, *, cache_dir: Path | None = None, batch_size: int = 32) -> None:
         self.encoder = encoder
-        self._folder = None if cache_dir is None else cache_dir / "embeddings"
+        self._cache = None if cache_dir is None else _open_cache(cache_dir)
         self._batch_size = batch_size
         self._known: dict[str, Vectors] = {}
         self._keys: dict[Path, str] = {}
@@ -58,36 +61,28 @@ class Embedder:
         return self._keys[path]
 
     def _recall(self, key: str) -> bool:
-        if key in self._known:
-            return True
-        file = self._file(key)
-        if file is None or not file.is_file():
-            return False
-        try:
-            vector = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError):  # cut off by a power cut: computed again
-            return False
-        if vector.ndim != 1 or vector.dtype != np.float32 or not np.isfinite(vector).all():
-            return False
-        self._known[key] = vector
-        return True
+        if key not in self._known and self._cache is not None:
+            entry = self._cache.get(key)  # None too where a power cut damaged it: computed again
+            if entry is not None:
+                self._known[key] = entry["vector"].numpy()
+        return key in self._known
 
     def _keep(self, key: str, vector: Vectors) -> None:
         self._known[key] = vector
-        file = self._file(key)
-        if file is None:
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.stem}.{os.getpid()}.npy")
-        np.save(temporary, vector, allow_pickle=False)
-        temporary.replace(file)
+        if self._cache is not None:
+            import torch
 
-    def _file(self, key: str) -> Path | None:
-        return None if self._folder is None else self._folder / key[:2] / f"{key}.npy"
+            self._cache.put(key, {"vector": torch.from_numpy(vector)})
+
+
+def _open_cache(folder: Path) -> "ContentCache":
+    from engine.data.cache import ContentCache  # with torch, which a refused command must not wait for
+
+    return ContentCache(folder / "embeddings")
 
 
 def _open(path: Path) -> Image.Image:
     try:
         return open_picture(path)
-    except (OSError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path}: cannot be read as a picture ({error}). Replace or remove it.") from error

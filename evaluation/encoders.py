@@ -1,7 +1,5 @@
 """What turns pictures and texts into vectors: one protocol, and CLIP through transformers."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
@@ -12,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.compose.device import visible_device
 from engine.config.errors import ConfigError
-from engine.models.locate import find_checkpoint, is_hub_id
+from evaluation.encoder_folder import find_encoder, fingerprint_folder
 from evaluation.pictures import Preprocessing, prepare, read_preprocessing
 
 Vectors = NDArray[np.float32]
-_HASHED = (".safetensors", ".json", ".txt", ".model")
-_FILES = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
 class EncoderKind(Enum):
@@ -54,12 +51,12 @@ class ClipEncoder:
 
     kinds = frozenset(EncoderKind)
 
-    def __init__(self, folder: Path, *, name: str, device: str) -> None:
+    def __init__(self, folder: Path, *, name: str, device: str, fingerprint: str) -> None:
         import torch
         from transformers import CLIPModel, CLIPTokenizer
 
         self.name = name
-        self.fingerprint = fingerprint_folder(folder)
+        self.fingerprint = fingerprint
         self._settings: Preprocessing = read_preprocessing(folder)
         self.preprocessing = self._settings.id
         self._device = device
@@ -109,77 +106,25 @@ def load_encoder(name: str, device: str = "auto") -> Encoder:
     """The encoder of a local folder or hub id, loaded once in a process.
 
     device  auto = the GPU if there is one
-    ConfigError: no such folder, not a CLIP, weights missing.
+    ConfigError: no such encoder or device, not a CLIP, weights missing.
     """
     folder = find_encoder(name)
-    return _load_clip(folder, name, _choose_device(device))
-
-
-def find_encoder(name: str) -> Path:
-    """The folder of an encoder; a hub id that is not on this machine is downloaded. ConfigError: no CLIP."""
-    folder = find_checkpoint(name) or (_download(name) if is_hub_id(name) else None)
-    if folder is None:
-        raise ConfigError(
-            f"evaluation.encoder={name}: no such folder. Set evaluation.encoder to a CLIP folder, "
-            "or to a hub id such as openai/clip-vit-base-patch32."
-        )
-    problem = _kind_problem(folder)
-    if problem:
-        raise ConfigError(f"evaluation.encoder={name}: {problem}")
-    return folder
-
-
-def fingerprint_folder(folder: Path) -> str:
-    """sha256 over the names and bytes of a folder's weights and settings."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _HASHED and path.is_file():
-            with path.open("rb") as stream:
-                digest.update(f"{path.name}:{hashlib.file_digest(stream, 'sha256').hexdigest()};".encode())
-    return digest.hexdigest()
+    found = visible_device(device)
+    if found is None:
+        raise ConfigError(f"device={device}: not on this machine. Use device=auto or device=cpu.")
+    return _load_clip(folder, name, device=found, fingerprint=fingerprint_folder(folder))
 
 
 @lru_cache(maxsize=4)
-def _load_clip(folder: Path, name: str, device: str) -> Encoder:
+def _load_clip(folder: Path, name: str, *, device: str, fingerprint: str) -> Encoder:
+    """The fingerprint is part of the key: a folder whose files changed is loaded again."""
     try:
-        return ClipEncoder(folder, name=name, device=device)
-    except (OSError, ValueError) as error:
+        return ClipEncoder(folder, name=name, device=device, fingerprint=fingerprint)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: shapes unlike config.json's
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(
             f"evaluation.encoder={name}: cannot be loaded ({reason}). Use a whole folder as save_pretrained "
-            "writes it, with model.safetensors and the tokenizer's files."
-        ) from error
-
-
-def _choose_device(device: str) -> str:
-    import torch
-
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _kind_problem(folder: Path) -> str | None:
-    config = folder / "config.json"
-    if not config.is_file():
-        return "the folder holds no config.json. Use a folder that holds a CLIP as transformers writes it."
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except ValueError:
-        return "its config.json is not JSON. Use a folder that holds a CLIP as transformers writes it."
-    return None if kind == "clip" else f"is a {kind} model, not a CLIP. Use a CLIP."
-
-
-def _download(name: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=_FILES))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(
-            f"evaluation.encoder={name}: not on this machine and it cannot be downloaded ({reason}). "
-            "Download it where there is a network, or set evaluation.encoder to a local folder."
+            "writes it."
         ) from error
 
 

@@ -1,6 +1,7 @@
 """What is scored: the sets of pictures, their prompts, and the true pictures that a manifest names."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import cast
 
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
+from engine.sampling.prompt_file import Prompt
 from evaluation.prompts import strip_trigger
 
 BASE = "base"
@@ -15,6 +17,7 @@ FINAL = "final"
 REAL = "real"
 SETS = (BASE, FINAL, REAL)
 PLAIN = "plain"
+SCHEMA = 1  # of samples.json and of a manifest
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -26,17 +29,7 @@ class ScoredPicture:
     prompt: str
     seed: int  # of a true picture: its place among its prompt's references
     path: Path
-    file: str  # how outputs name it
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class ManifestPrompt:
-    """One prompt of a manifest."""
-
-    prompt: str
-    kind: str = "concept"  # concept, or plain: has nothing to do with what was taught
-    tone: str | None = None  # dark or bright, for luminance
-    references: tuple[Path, ...] = ()  # true pictures of the prompt
+    file: str  # as seen from the run folder: how the outputs name it
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -44,7 +37,7 @@ class Material:
     """Everything that a metric may read."""
 
     pictures: Mapping[str, list[ScoredPicture]]  # set -> pictures by (prompt, seed), the faulty ones too
-    manifest: Mapping[str, ManifestPrompt] = field(default_factory=dict)  # prompt -> its row
+    manifest: Mapping[str, Prompt] = field(default_factory=dict)  # prompt -> what is known about it
     faults: Mapping[Path, str] = field(default_factory=dict)  # faulty pictures and why
     trigger: str | None = None
     class_word: str | None = None
@@ -67,56 +60,67 @@ def read_run_material(folder: Path, sources: Sources) -> Material:
 
     ConfigError: no samples.json, a picture or reference that it names is missing, a broken manifest.
     """
-    samples = _read_samples(folder)
+    sets = _read_samples(folder)
     manifest = {} if sources.manifest is None else read_manifest(sources.manifest)
-    pictures = {name: _set_pictures(folder, name, samples.get(name, [])) for name in (BASE, FINAL)}
-    if not pictures[FINAL]:
+    if not sets[FINAL]:
         raise ConfigError(
-            f"{folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
+            f"run={folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
         )
-    pictures[REAL] = _true_pictures(pictures[FINAL], manifest)
+    pictures = {**sets, REAL: _true_pictures(sets[FINAL], manifest, folder)}
     _refuse_missing([picture.path for pictures_of_set in pictures.values() for picture in pictures_of_set])
     return Material(
         pictures=pictures, manifest=manifest, trigger=sources.trigger, class_word=sources.class_word
     )
 
 
-def read_manifest(path: Path) -> dict[str, ManifestPrompt]:
-    """The prompts of a manifest (prompts.json) by their text. ConfigError: not a manifest."""
+def read_manifest(path: Path) -> dict[str, Prompt]:
+    """The prompts of a manifest (prompts.json) by their text. ConfigError: not a manifest, a prompt twice."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["prompts"]
-        prompts = [_manifest_prompt(row, path.parent) for row in rows]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = content["schema"]
+        prompts = [_prompt(row, path.parent) for row in content["prompts"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"evaluation.references={path}: not a manifest ({type(error).__name__}: {error}). It is "
             'a JSON file {"schema": 1, "prompts": [{"prompt": ..., "references": [files]}]}.'
         ) from error
-    return {prompt.prompt: prompt for prompt in prompts}
+    if schema != SCHEMA:
+        raise ConfigError(f"evaluation.references={path}: is of schema {schema}. Use a manifest of schema 1.")
+    by_text = {prompt.text: prompt for prompt in prompts}
+    if len(by_text) < len(prompts):
+        twice = next(prompt.text for prompt in prompts if by_text[prompt.text] is not prompt)
+        raise ConfigError(
+            f"evaluation.references={path}: holds {twice!r} twice. Put all its references in one row."
+        )
+    return by_text
 
 
-def _manifest_prompt(row: Mapping[str, object], folder: Path) -> ManifestPrompt:
-    tone = row.get("tone")
-    return ManifestPrompt(
-        prompt=str(row["prompt"]),
+def _prompt(row: Mapping[str, object], folder: Path) -> Prompt:
+    names = row.get("references", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"references is not a list of files: {names!r}")
+    return Prompt(
+        text=str(row["prompt"]),
         kind=str(row.get("kind", "concept")),
-        tone=None if tone is None else str(tone),
-        references=tuple(folder / name for name in cast("list[str]", row.get("references", []))),
+        references=tuple(folder / name for name in names),
     )
 
 
-def _read_samples(folder: Path) -> dict[str, list[dict[str, object]]]:
+def _read_samples(folder: Path) -> dict[str, list[ScoredPicture]]:
     path = folder / "samples" / "samples.json"
     if not path.is_file():
         raise ConfigError(
             f"run={folder}: holds no samples/samples.json. Give the folder of a run that drew pictures."
         )
     try:
-        return cast(
-            "dict[str, list[dict[str, object]]]", json.loads(path.read_text(encoding="utf-8"))["sets"]
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ConfigError(f"{path}: is of schema {content['schema']}, not {SCHEMA}. Draw them again.")
+        return {name: _set_pictures(folder, name, content["sets"].get(name, [])) for name in (BASE, FINAL)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read ({error}). Draw the pictures again with force=true."
+            f"{path}: cannot be read ({type(error).__name__}: {error}). Remove it, and type the run's "
+            "command again: that draws the pictures anew."
         ) from error
 
 
@@ -135,7 +139,9 @@ def _set_pictures(folder: Path, name: str, rows: list[dict[str, object]]) -> lis
     return sorted(pictures, key=lambda picture: (picture.prompt_index, picture.seed))
 
 
-def _true_pictures(drawn: list[ScoredPicture], manifest: Mapping[str, ManifestPrompt]) -> list[ScoredPicture]:
+def _true_pictures(
+    drawn: list[ScoredPicture], manifest: Mapping[str, Prompt], folder: Path
+) -> list[ScoredPicture]:
     prompts = {picture.prompt_index: picture.prompt for picture in drawn}
     return [
         ScoredPicture(
@@ -144,7 +150,7 @@ def _true_pictures(drawn: list[ScoredPicture], manifest: Mapping[str, ManifestPr
             prompt=prompt,
             seed=place,
             path=path,
-            file=f"references/{path.name}",
+            file=Path(os.path.relpath(path, folder)).as_posix(),
         )
         for index, prompt in sorted(prompts.items())
         if prompt in manifest

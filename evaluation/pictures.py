@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 from engine.config.errors import ConfigError
 
 Pixels = NDArray[np.float32]
+# What Pillow raises for a file that is no picture, is cut off, or would fill the memory.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -37,7 +39,7 @@ class Preprocessing:
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open, turn as EXIF says, and make RGB; transparency goes on white. OSError: not a readable picture."""
+    """Open, turn as EXIF says, and make RGB; transparency goes on white. UNREADABLE: what it raises."""
     with Image.open(path) as file:
         picture = ImageOps.exif_transpose(file)
         picture.load()
@@ -73,14 +75,21 @@ def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Pixels:
 
 
 def read_preprocessing(folder: Path) -> Preprocessing:
-    """The settings of preprocessor_config.json (or of processor_config.json, newer files' name for it)."""
+    """The settings of preprocessor_config.json (or of processor_config.json, newer files' name for it).
+
+    ConfigError: neither is there, or what it asks for is not supported.
+    """
     plain, nested = folder / "preprocessor_config.json", folder / "processor_config.json"
-    if plain.is_file():
-        return parse_preprocessing(json.loads(plain.read_text(encoding="utf-8")))
-    if nested.is_file():
-        data = json.loads(nested.read_text(encoding="utf-8")).get("image_processor")
-        if isinstance(data, dict):
-            return parse_preprocessing(data)
+    try:
+        if plain.is_file():
+            return parse_preprocessing(json.loads(plain.read_text(encoding="utf-8")))
+        if nested.is_file():
+            return parse_preprocessing(json.loads(nested.read_text(encoding="utf-8"))["image_processor"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"evaluation.encoder={folder}: its preprocessor_config.json cannot be read "
+            f"({type(error).__name__}: {error}). Use a folder as save_pretrained writes it."
+        ) from error
     raise ConfigError(
         f"evaluation.encoder={folder}: holds no preprocessor_config.json, so how pictures are made ready for "
         "it is unknown. Use a folder as save_pretrained writes it."

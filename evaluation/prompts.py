@@ -14,7 +14,7 @@ def strip_trigger(prompt: str, trigger: str | None, class_word: str | None) -> s
     text = prompt
     for phrase in sorted(phrases, key=len, reverse=True):
         text = _replace(text, phrase, (class_word or "").strip())
-    return _tidy(text) or prompt
+    return prompt if text == prompt else _tidy(text) or prompt
 
 
 def _replace(text: str, phrase: str, word: str) -> str:
@@ -27,6 +27,6 @@ def _replace(text: str, phrase: str, word: str) -> str:
 
 def _tidy(text: str) -> str:
     """Close the holes that a removed word leaves: double spaces, empty places between commas."""
-    if "," in text:
-        text = ", ".join(part.strip() for part in text.split(",") if part.strip())
-    return re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"(?: ?,)+(?= ?,)", "", text)
+    return re.sub(r" ,", ",", text).strip(" ,")

@@ -76,6 +76,7 @@ class Score:
     real: Measurement | None = None  # true pictures of the same prompts
     difference: Difference | None = None
     anchored: float | None = None  # 0 = base, 1 = real; over the prompts that all three have
+    anchored_spread: float | None = None  # half-width of its 95 % interval
     encoder: str | None = None  # fingerprint of the encoder's files
     skipped: str | None = None  # why there is no value
     note: str | None = None  # what a reader of the number must know
@@ -111,7 +112,7 @@ class Scores:
     truncated_prompts: int = 0  # prompts longer than the encoder reads
     references: dict[str, list[str]] = field(
         default_factory=dict
-    )  # prompt -> true pictures, from the run folder
+    )  # prompt -> true pictures, as files are named
     environment: dict[str, str] = field(default_factory=dict)  # versions
 
     def row(self, metric: str) -> Score:
@@ -120,17 +121,6 @@ class Scores:
             if row.metric == metric:
                 return row
         raise KeyError(metric)
-
-    def flat(self) -> dict[str, float]:
-        """The values by name, as a tracker logs them: likeness, likeness/base, likeness/anchored ..."""
-        values: dict[str, float] = {}
-        for row in self.rows:
-            for suffix, measured in (("", row.final), ("/base", row.base), ("/real", row.real)):
-                if measured is not None:
-                    values[row.metric + suffix] = measured.value
-            if row.anchored is not None:
-                values[f"{row.metric}/anchored"] = row.anchored
-        return values
 
 
 def write_scores(scores: Scores, path: Path) -> None:
@@ -147,23 +137,29 @@ def read_scores(path: Path) -> Scores:
         raise ConfigError(f"{path}: cannot be read ({error}). Score the run again.") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise ConfigError(f"{path}: not a scores file of schema {SCHEMA}. Score the run again.")
-    return Scores(
-        rows=[_score(row) for row in data["rows"]],
-        run_id=data["run_id"],
-        encoder=EncoderFacts(**data["encoder"]) if data["encoder"] else None,
-        num_pictures=data["num_pictures"],
-        excluded=[Excluded(**row) for row in data["excluded"]],
-        truncated_prompts=data["truncated_prompts"],
-        references=data["references"],
-        environment=data["environment"],
-    )
+    try:
+        return Scores(
+            rows=[_score(row) for row in data["rows"]],
+            run_id=data["run_id"],
+            encoder=EncoderFacts(**data["encoder"]) if data["encoder"] else None,
+            num_pictures=data["num_pictures"],
+            excluded=[Excluded(**row) for row in data["excluded"]],
+            truncated_prompts=data["truncated_prompts"],
+            references=data["references"],
+            environment=data["environment"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}). Score the run again.") from error
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write beside `path`, then rename: a reader never sees half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _score(row: Mapping[str, object]) -> Score:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import logging
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +26,7 @@ from evaluation.records import (
     write_atomically,
     write_scores,
 )
-from evaluation.statistics import Value, anchored_score, paired_difference, summarise, values_by_picture
+from evaluation.statistics import Anchored, Value, anchor, paired_difference, summarise, values_by_picture
 
 Values = Mapping[str, Mapping[str, Sequence[Value]]]  # metric -> set -> values
 _LOG = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ def score_run(
     embedder = _make_embedder(sources, device=device, cache_dir=cache_dir)
     scores, values = score_material(material, embedder)
     scores = replace(
-        scores, run_id=_run_id(folder), references=_references(folder, material), environment=_environment()
+        scores, run_id=_run_id(folder), references=_references(material), environment=_environment()
     )
     write_atomically(folder / "per_image.csv", per_image_csv(material, values))
     write_scores(scores, folder / "scores.json")
@@ -87,17 +86,18 @@ def make_row(metric: Metric, values: Mapping[str, Sequence[Value]], *, encoder: 
     final, base, real = (values.get(name, []) for name in (FINAL, BASE, REAL))
     if not final:
         return _empty_row(metric, skipped="no picture that it could be measured on")
-    anchored, note = None, None
+    anchored = Anchored()
     if base and real and metric.encoder is not None:
-        anchored, note = anchored_score(final, base, real, direction=metric.direction)
+        anchored = anchor(final, base, real, direction=metric.direction)
     return replace(
         _empty_row(metric, skipped=None),
         final=summarise(final),
         base=summarise(base),
         real=summarise(real),
         difference=paired_difference(final, base, direction=metric.direction),
-        anchored=anchored,
-        note=note,
+        anchored=anchored.score,
+        anchored_spread=anchored.spread,
+        note=anchored.reason,
         encoder=encoder if metric.encoder is not None else None,
     )
 
@@ -182,12 +182,10 @@ def _excluded(material: Material) -> list[Excluded]:
     ]
 
 
-def _references(folder: Path, material: Material) -> dict[str, list[str]]:
-    """Prompt -> its true pictures as seen from the run folder, so that pages find them."""
+def _references(material: Material) -> dict[str, list[str]]:
     references: dict[str, list[str]] = {}
     for picture in material.pictures.get(REAL, []):
-        relative = Path(os.path.relpath(picture.path, folder)).as_posix()
-        references.setdefault(picture.prompt, []).append(relative)
+        references.setdefault(picture.prompt, []).append(picture.file)
     return references
 
 

@@ -28,6 +28,15 @@ class Value:
     value: float
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Anchored:
+    """A score between base and real pictures, or why there is none."""
+
+    score: float | None = None
+    spread: float | None = None  # half-width of its 95 % interval clustered by prompt
+    reason: str | None = None
+
+
 def summarise(values: Sequence[Value]) -> Measurement | None:
     """Picture -> prompt mean -> mean of the prompts, so that prompts weigh equally; None without values."""
     if not values:
@@ -74,25 +83,31 @@ def judge(change: float, spread: float | None, direction: Direction) -> Verdict:
     return Verdict.better if (change > 0) == (direction is Direction.higher) else Verdict.worse
 
 
-def anchored_score(
+def anchor(
     final: Sequence[Value], base: Sequence[Value], real: Sequence[Value], *, direction: Direction
-) -> tuple[float | None, str | None]:
+) -> Anchored:
     """(final - base) / (real - base) over the prompts that all three have: 0 = base, 1 = real pictures.
 
-    returns  the score and no reason, or None and why it cannot be given: without a distance between base
-             and real that stands out of the noise, the quotient means nothing.
+    Without a distance between base and real that stands out of the noise the quotient means nothing, so
+    there is then no score but a reason. The spread is that of the quotient to first order (delta method):
+    the interval of the mean of (gain - score x room) / mean room.
     """
     after, before, true = prompt_means(final), prompt_means(base), prompt_means(real)
     common = sorted(after.keys() & before.keys() & true.keys())
     if not common:
-        return None, "not anchored: no prompt has base, final and true pictures"
+        return Anchored(reason="not anchored: no prompt has base, final and true pictures")
     sign = 1.0 if direction is Direction.higher else -1.0
-    room = [sign * (true[prompt] - before[prompt]) for prompt in common]
-    noise = half_width(room)
-    if float(np.mean(room)) <= (noise or 0.0):
-        return None, "not anchored: true pictures score no better than the base's, within the noise"
-    gain = [sign * (after[prompt] - before[prompt]) for prompt in common]
-    return float(np.mean(gain) / np.mean(room)), None
+    room = sign * np.array([true[prompt] - before[prompt] for prompt in common])
+    noise = half_width(room.tolist())
+    if noise is None:
+        return Anchored(reason="not anchored: with a single prompt, noise cannot be told from a difference")
+    if room.mean() <= noise:
+        return Anchored(
+            reason="not anchored: true pictures score no better than the base's, within the noise"
+        )
+    gain = sign * np.array([after[prompt] - before[prompt] for prompt in common])
+    score = float(gain.mean() / room.mean())
+    return Anchored(score=score, spread=half_width(((gain - score * room) / room.mean()).tolist()))
 
 
 def prompt_means(values: Sequence[Value]) -> dict[int, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from evaluation.embedder import Embedder
 from evaluation.material import Material
 from evaluation.metrics.metric import Metric
-from evaluation.pictures import open_picture
+from evaluation.pictures import UNREADABLE, open_picture
 from evaluation.records import Direction, Scope
 from evaluation.statistics import Value
 
@@ -22,7 +22,7 @@ def find_fault(path: Path) -> str | None:
     """Why a picture is not one (black, white, flat, saturated, unreadable), or None if it is."""
     try:
         pixels = np.asarray(open_picture(path))
-    except (OSError, SyntaxError, ValueError):
+    except UNREADABLE:
         return "unreadable"
     return find_pixel_fault(pixels)
 
