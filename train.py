@@ -1,5 +1,6 @@
 """One run from the command line: compose, check, train, score, show. See python train.py --help."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ CONF = str(Path(__file__).resolve().parent / "conf")
 
 def main() -> None:
     """What `python train.py ...` does; exit code 2 and a list of sentences where a run can't start."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what nobody foresaw keeps its own traceback
     register()
     with refusing():
         sys.argv[1:] = check_overrides(sys.argv[1:], Path(CONF))
@@ -22,14 +24,9 @@ def main() -> None:
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="config")
+@refusing()
 def run_composed(config: DictConfig) -> dict[str, float]:
     """A composed run to its end, or its refusal; returns its scores."""
-    with refusing():
-        return train_and_show(config)
-
-
-def train_and_show(config: DictConfig) -> dict[str, float]:
-    """Check, plan, train, score, show."""
     from rich.console import Console
 
     from demo.folder import prepare_demo
@@ -44,7 +41,7 @@ def train_and_show(config: DictConfig) -> dict[str, float]:
     if run.dry_run:
         return {}
     from engine.training.job import Hooks
-    from engine.training.summary import exit_code, print_summary
+    from engine.training.summary import finish
     from engine.training.train import train
     from evaluation.in_run import scorer_of, scores_of
     from pages.run_page import read_run_folder, write_run_page
@@ -53,9 +50,7 @@ def train_and_show(config: DictConfig) -> dict[str, float]:
     result = train(run, plan, console=console, hooks=hooks)
     scores, page = scores_of(result.folder), result.folder / "index.html"
     write_run_page(read_run_folder(result.folder), page)
-    print_summary(result, scores.lines, page, console)
-    if code := exit_code(result.outcome):
-        sys.exit(code)
+    finish(result, scores.lines, page, console)
     return scores.values
 
 

@@ -20,6 +20,7 @@ class TrainingProgress:
             TextColumn("loss {task.fields[loss]:.4f}"),
             TextColumn("{task.fields[speed]:.1f} pictures/s"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             transient=False,
         )

@@ -1,5 +1,6 @@
 """The last lines of a run: how it ended, what it scored, where everything is."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from engine.config.outcome import Outcome
 from engine.training.result import TrainResult
 
 _EXIT_CODES = {Outcome.completed: 0, Outcome.pruned: 0, Outcome.interrupted: 130}
-_GOES_ON = (Outcome.interrupted, Outcome.out_of_memory, Outcome.failed)
+GOES_ON = "The same command goes on from the last checkpoint."
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -17,17 +18,19 @@ def exit_code(outcome: Outcome) -> int:
     return _EXIT_CODES.get(outcome, 1)
 
 
-def print_summary(result: TrainResult, score_lines: Sequence[str], page: Path, console: Console) -> None:
-    """Outcome, scores before and after, the weights, the page, and what can be done next."""
+def finish(result: TrainResult, score_lines: Sequence[str], page: Path, console: Console) -> None:
+    """Print the summary; leave the program where the run did not reach its end (SystemExit)."""
     for line in summary_lines(result, score_lines, page):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if code := exit_code(result.outcome):
+        sys.exit(code)
 
 
 def summary_lines(result: TrainResult, score_lines: Sequence[str], page: Path) -> list[str]:
-    """The lines of the summary, as plain text."""
+    """Outcome, scores before and after, the weights, the page, and what can be done next."""
     lines = ["", _outcome(result)]
-    if result.outcome in _GOES_ON:
-        lines.append("The same command goes on from the last checkpoint.")
+    if result.outcome in (Outcome.interrupted, Outcome.out_of_memory):
+        lines.append(GOES_ON)
     if result.outcome is Outcome.completed:
         lines += [*score_lines, f"weights  {result.weights}"]
     return [*lines, f"page     {page}", *result.tracker_lines]

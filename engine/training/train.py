@@ -22,6 +22,7 @@ from engine.training.run_folder import held_folder, open_folder
 from engine.training.sample_folder import SampleFolder
 from engine.training.setup import peak_memory_bytes
 from engine.training.start import Start, open_run_trackers, start_or_resume
+from engine.training.summary import GOES_ON
 from engine.training.watch import Watch
 from engine.training.weights import save_weights
 
@@ -97,6 +98,7 @@ def _named_outcome(job: Job, result: TrainResult) -> Iterator[None]:
             raise
         result.outcome, result.cause = name_failure(error)
         if result.outcome is Outcome.failed:
+            job.warn(f"failed: {result.cause}. {GOES_ON}")
             raise
     finally:
         _close(job, result)
