@@ -1,0 +1,93 @@
+"""One batch to one loss per picture, on a model whose answer is known."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.config import LossConfig, NoiseConfig, Prediction
+from engine.models.family import ModelFamily
+from engine.training.step import Batch, Draws, Objective, make_draws, training_losses
+
+KEPT = torch.linspace(0.99, 0.01, 1000)  # alphas_cumprod
+SHAPE = (2, 3, 4)
+
+
+class Answers:
+    """A model that answers with one number everywhere, and notes what it was asked."""
+
+    device = torch.device("cpu")
+    alphas_cumprod = KEPT
+
+    def __init__(self, answer: float = 0.0) -> None:
+        self.answer = answer
+        self.asked: list[Tensor] = []
+
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
+        self.asked = [noisy_latents, timesteps, text_embeddings]
+        return torch.full_like(noisy_latents, self.answer)
+
+
+def test_the_loss_of_a_picture_is_the_mean_squared_distance_to_its_noise() -> None:
+    batch, draws = _batch(2), _draws(2)
+    losses = training_losses(_family(Answers(0.5)), batch, draws, _objective())
+    assert torch.allclose(losses, ((0.5 - draws.noise) ** 2).mean(dim=(1, 2, 3)))
+
+
+def test_the_model_sees_latents_drawn_from_the_distribution_and_noised_to_their_timestep() -> None:
+    batch, draws, model = _batch(2), _draws(2), Answers()
+    training_losses(_family(model), batch, draws, _objective())
+    latents = batch.mean + batch.std * draws.posterior
+    kept = KEPT[draws.timesteps][:, None, None, None]
+    assert torch.allclose(model.asked[0], kept.sqrt() * latents + (1 - kept).sqrt() * draws.noise)
+    assert torch.equal(model.asked[1], draws.timesteps) and torch.equal(model.asked[2], batch.text)
+
+
+def test_noise_offset_shifts_the_noise_that_is_seen_and_the_target_alike() -> None:
+    batch, draws = _batch(2), _draws(2)
+    losses = training_losses(_family(Answers()), batch, draws, _objective(noise=NoiseConfig(offset=0.3)))
+    shifted = draws.noise + 0.3 * draws.offset[..., None, None]
+    assert torch.allclose(losses, (shifted**2).mean(dim=(1, 2, 3)))
+
+
+def test_min_snr_caps_the_weight_of_pictures_with_little_noise() -> None:
+    batch, draws = _batch(2), _draws(2, timesteps=(0, 999))
+    plain = training_losses(_family(Answers()), batch, draws, _objective())
+    capped = training_losses(_family(Answers()), batch, draws, _objective(loss=LossConfig(min_snr_gamma=5.0)))
+    assert torch.allclose(capped[0] / plain[0], torch.tensor(5.0 / (0.99 / 0.01)), rtol=1e-4)
+    assert torch.allclose(capped[1], plain[1])
+
+
+def test_the_draws_of_a_picture_depend_on_its_place_in_the_step_not_on_its_batch() -> None:
+    whole = make_draws(3, 10, range(4), shape=SHAPE, num_timesteps=1000)
+    second_half = make_draws(3, 10, range(2, 4), shape=SHAPE, num_timesteps=1000)
+    for name in ("posterior", "noise", "offset", "timesteps"):
+        assert torch.equal(getattr(whole, name)[2:], getattr(second_half, name)), name
+
+
+@pytest.mark.parametrize(("seed", "step"), [(4, 10), (3, 11)])
+def test_another_seed_or_step_draws_anew(seed: int, step: int) -> None:
+    one = make_draws(3, 10, range(2), shape=SHAPE, num_timesteps=1000)
+    other = make_draws(seed, step, range(2), shape=SHAPE, num_timesteps=1000)
+    assert not torch.isclose(one.noise, other.noise).any()
+    assert not torch.isclose(one.posterior, one.noise).any()
+
+
+def _family(model: Answers) -> ModelFamily:
+    return model  # type: ignore[return-value]
+
+
+def _objective(noise: NoiseConfig | None = None, loss: LossConfig | None = None) -> Objective:
+    return Objective(noise=noise or NoiseConfig(), loss=loss or LossConfig(), prediction=Prediction.epsilon)
+
+
+def _batch(count: int) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    mean = torch.randn(count, *SHAPE, generator=generator)
+    return Batch(mean=mean, std=mean.abs(), text=torch.randn(count, 5, 6, generator=generator))
+
+
+def _draws(count: int, timesteps: tuple[int, ...] = (100, 700)) -> Draws:
+    draws = make_draws(0, 0, range(count), shape=SHAPE, num_timesteps=1000)
+    return Draws(
+        posterior=draws.posterior, noise=draws.noise, offset=draws.offset, timesteps=torch.tensor(timesteps)
+    )
