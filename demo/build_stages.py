@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from demo.build import Build
+from demo.build_plan import Build
 from demo.gate import measure, shortfalls, write_figures
 from demo.judge import train_judge
 from demo.sampling import load_pipeline

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from demo.build import STAGES, Build, Steps, main, parse
+from demo.build import main, parse
+from demo.build_plan import STAGES, Build, Steps
 from demo.folder import WEIGHTS
 from demo.judge import JudgeTrainee
 from demo.muon import Muon, orthogonalise
