@@ -30,13 +30,13 @@ class Embedder:
         self._texts: dict[str, Vectors] = {}
 
     def images(self, paths: Sequence[Path]) -> Vectors:
-        """The pictures' vectors [N, D]. ConfigError names a picture that cannot be read."""
+        """The pictures' vectors [N, D]. ConfigError: a picture cannot be read, NaN from the encoder."""
         keys = [self._key(path) for path in paths]
         todo = {key: path for key, path in zip(keys, paths, strict=True) if not self._recall(key)}
         rows = list(todo.items())
         for start in range(0, len(rows), self._batch_size):
             batch = rows[start : start + self._batch_size]
-            vectors = self.encoder.embed_images([_open(path) for _, path in batch])
+            vectors = self._checked(self.encoder.embed_images([_open(path) for _, path in batch]))
             for (key, _), vector in zip(batch, vectors, strict=True):
                 self._keep(key, vector)
         return np.stack([self._known[key] for key in keys])
@@ -46,12 +46,20 @@ class Embedder:
         todo = [text for text in dict.fromkeys(texts) if text not in self._texts]
         for start in range(0, len(todo), self._batch_size):
             batch = todo[start : start + self._batch_size]
-            self._texts.update(zip(batch, self.encoder.embed_texts(batch), strict=True))
+            vectors = self._checked(self.encoder.embed_texts(batch))
+            self._texts.update(zip(batch, vectors, strict=True))
         return np.stack([self._texts[text] for text in texts])
 
     def count_truncated(self) -> int:
         """How many different texts so far were longer than the encoder reads."""
         return self.encoder.count_truncated(list(self._texts))
+
+    def _checked(self, vectors: Vectors) -> Vectors:
+        if not np.isfinite(vectors).all():
+            raise ConfigError(
+                f"evaluation.encoder={self.encoder.name}: gives what is not a number. Use another one."
+            )
+        return vectors
 
     def _key(self, path: Path) -> str:
         if path not in self._keys:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from engine.compose.device import visible_device
 from engine.config.errors import ConfigError
+from engine.models.quiet import quiet_loading
 from evaluation.encoder_folder import find_encoder, fingerprint_folder
 from evaluation.pictures import Preprocessing, prepare, read_preprocessing
 
@@ -55,6 +56,7 @@ class ClipEncoder:
         import torch
         from transformers import CLIPModel, CLIPTokenizer
 
+        quiet_loading()
         self.name = name
         self.fingerprint = fingerprint
         self._settings: Preprocessing = read_preprocessing(folder)
