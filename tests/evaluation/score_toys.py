@@ -1,0 +1,154 @@
+"""Toys for scoring: an encoder with known vectors, numbered pictures, a run folder, a tiny CLIP."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.config.sources import Sources
+from evaluation.encoders import EncoderKind, Vectors
+from evaluation.material import Material, ScoredPicture
+
+PROMPTS = ["a sks dog", "a sks cat", "a red star"]
+
+
+class ToyEncoder:
+    """Gives a picture the vector of the number in its first pixel, and a text the vector of its words."""
+
+    def __init__(
+        self, vectors: Mapping[int, Sequence[float]], texts: Mapping[str, Sequence[float]] | None = None
+    ) -> None:
+        self.name = "toy"
+        self.fingerprint = "f" * 64
+        self.preprocessing = "none"
+        self.kinds = frozenset(EncoderKind)
+        self.batches: list[int] = []
+        self.asked: list[str] = []
+        self._vectors = vectors
+        self._texts = texts or {}
+
+    def embed_images(self, pictures: Sequence[Image.Image]) -> Vectors:
+        self.batches.append(len(pictures))
+        numbers = [int(np.asarray(picture)[0, 0, 0]) for picture in pictures]
+        return np.array([self._vectors[number] for number in numbers], dtype=np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        return np.array([self._texts[text] for text in texts], dtype=np.float32)
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        return sum(len(text.split()) > 10 for text in texts)
+
+
+def save_picture(path: Path, number: int, size: int = 16) -> Path:
+    """A healthy picture; its number is the red of its first pixel."""
+    pixels = np.random.default_rng(number).integers(20, 236, size=(size, size, 3)).astype(np.uint8)
+    pixels[0, 0, 0] = number
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def scored(path: Path, *, prompt_index: int = 0, seed: int = 1, set_name: str = "final") -> ScoredPicture:
+    """A picture in its place, with one of PROMPTS."""
+    return ScoredPicture(
+        set_name=set_name,
+        prompt_index=prompt_index,
+        prompt=PROMPTS[prompt_index],
+        seed=seed,
+        path=path,
+        file=path.name,
+    )
+
+
+def material_of(folder: Path, **numbers: Mapping[int, Sequence[int]]) -> Material:
+    """Pictures in sets, given as set=prompt index -> numbers of its pictures."""
+    pictures = {
+        name: [
+            scored(
+                save_picture(folder / f"{name}_{prompt}_{place}.png", number),
+                prompt_index=prompt,
+                seed=place,
+                set_name=name,
+            )
+            for prompt, of_prompt in prompts.items()
+            for place, number in enumerate(of_prompt)
+        ]
+        for name, prompts in numbers.items()
+    }
+    return Material(pictures=pictures)
+
+
+def write_samples(run: Path, sets: Mapping[str, Mapping[int, Sequence[int]]]) -> Path:
+    """samples/ of a run folder as training writes it, given as set -> prompt index -> numbers."""
+    listing: dict[str, object] = {}
+    for name, prompts in sets.items():
+        rows = []
+        for prompt, numbers in prompts.items():
+            for seed, number in enumerate(numbers, start=1):
+                file = f"{name}/p{prompt:02d}_s{seed}.png"
+                save_picture(run / "samples" / file, number)
+                rows.append({"prompt_index": prompt, "prompt": PROMPTS[prompt], "seed": seed, "file": file})
+        listing[name] = rows
+    content = {"schema": 1, "prompts": PROMPTS, "seeds": [1, 2], "settings": {}, "sets": listing}
+    (run / "samples" / "samples.json").write_text(json.dumps(content))
+    return run
+
+
+def write_manifest(folder: Path, references: Mapping[int, Sequence[int]]) -> Path:
+    """prompts.json beside its true pictures, given as prompt index -> numbers; the last prompt is plain."""
+    rows = []
+    for index, prompt in enumerate(PROMPTS):
+        names = [f"references/{index:02d}_{place}.png" for place in range(len(references.get(index, [])))]
+        for name, number in zip(names, references.get(index, []), strict=True):
+            save_picture(folder / name, number)
+        kind = "plain" if index == len(PROMPTS) - 1 else "concept"
+        rows.append({"prompt": prompt, "kind": kind, "tone": None, "references": names})
+    path = folder / "prompts.json"
+    path.write_text(json.dumps({"schema": 1, "prompts": rows}))
+    return path
+
+
+def sources_of_toys(folder: Path, *, encoder: Path | None = None, manifest: Path | None = None) -> Sources:
+    """Sources with a trigger and a class word."""
+    return Sources(
+        pictures=folder,
+        trigger="sks",
+        class_word="animal",
+        manifest=manifest,
+        encoder=None if encoder is None else str(encoder),
+    )
+
+
+def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
+    """A whole CLIP of random weights that reads 16 x 16 pictures and 8 tokens (a letter is a token)."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ends = {"bos_token_id": 52, "eos_token_id": 53, "pad_token_id": 53}
+    config = CLIPConfig(
+        text_config={**tower, **ends, "vocab_size": 54, "max_position_embeddings": 8, "projection_dim": 12},
+        vision_config={**tower, "image_size": 16, "patch_size": 8, "projection_dim": 12},
+        projection_dim=12,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        CLIPModel(config).save_pretrained(folder)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            {
+                "size": {"height": 16, "width": 16},
+                "do_center_crop": False,
+                "image_mean": [0.5, 0.5, 0.5],
+                "image_std": [0.5, 0.5, 0.5],
+            }
+        )
+    )
+    return folder

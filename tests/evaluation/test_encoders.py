@@ -1,0 +1,199 @@
+"""CLIP as an encoder: transformers' own features, whatever the batch; and folders that are no whole CLIP."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from score_toys import save_tiny_clip
+from transformers import CLIPModel, CLIPTokenizer
+
+from engine.config.errors import ConfigError
+from engine.config.sources import Sources
+from evaluation.check import check_sources
+from evaluation.encoder_folder import find_encoder, fingerprint_folder
+from evaluation.encoders import EncoderKind, load_encoder
+from evaluation.pictures import prepare, read_preprocessing
+
+TEXTS = ["a dog", "cat", "abcdefghij"]  # with both ends 6, 5 and 12 tokens; 8 are read
+
+
+def pictures() -> list[Image.Image]:
+    pixels = np.random.default_rng(0).integers(0, 256, size=(7, 20, 30, 3)).astype(np.uint8)
+    return [Image.fromarray(picture) for picture in pixels]
+
+
+def test_vectors_are_transformers_features_at_length_one(tiny_clip: Path) -> None:
+    encoder = load_encoder(str(tiny_clip), "cpu")
+    model = CLIPModel.from_pretrained(tiny_clip).eval()
+    tokens = CLIPTokenizer.from_pretrained(tiny_clip)(TEXTS[:2], padding=True, return_tensors="pt")
+    pixels = np.stack([prepare(picture, read_preprocessing(tiny_clip)) for picture in pictures()])
+    with torch.no_grad():
+        output = model(pixel_values=torch.from_numpy(pixels), **tokens)
+    np.testing.assert_allclose(encoder.embed_images(pictures()), output.image_embeds, atol=1e-6)
+    np.testing.assert_allclose(encoder.embed_texts(TEXTS[:2]), output.text_embeds, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(encoder.embed_images(pictures()), axis=1), 1, atol=1e-6)
+
+
+def test_an_encoder_says_what_it_is(tiny_clip: Path) -> None:
+    encoder = load_encoder(str(tiny_clip), "cpu")
+    assert encoder.name == str(tiny_clip)
+    assert encoder.fingerprint == fingerprint_folder(tiny_clip)
+    assert encoder.preprocessing == read_preprocessing(tiny_clip).id
+    assert encoder.kinds == {EncoderKind.image, EncoderKind.text_image}
+
+
+def test_the_batch_size_changes_nothing(tiny_clip: Path) -> None:
+    encoder = load_encoder(str(tiny_clip), "cpu")
+    together = encoder.embed_images(pictures())
+    alone = np.concatenate([encoder.embed_images([picture]) for picture in pictures()])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    texts = np.concatenate([encoder.embed_texts([text]) for text in TEXTS])
+    np.testing.assert_allclose(encoder.embed_texts(TEXTS), texts, atol=1e-5)
+
+
+def test_a_text_that_is_too_long_loses_its_last_words_and_keeps_its_end(tiny_clip: Path) -> None:
+    encoder = load_encoder(str(tiny_clip), "cpu")
+    assert encoder.count_truncated(TEXTS) == 1
+    assert encoder.count_truncated(["abcdef"]) == 0  # 6 letters and both ends: just fits
+    cut, other, different = encoder.embed_texts(["abcdefghij", "abcdefzzzz", "abcdezghij"])
+    np.testing.assert_array_equal(cut, other)
+    assert np.abs(cut - different).max() > 1e-4
+
+
+def test_an_encoder_is_loaded_once_in_a_process(tiny_clip: Path) -> None:
+    assert load_encoder(str(tiny_clip), "cpu") is load_encoder(str(tiny_clip), "cpu")
+
+
+def test_a_folder_whose_weights_changed_is_loaded_again(tiny_clip: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_clip, tmp_path / "clip")
+    before = load_encoder(str(folder), "cpu")
+    vectors = before.embed_images(pictures())
+    save_tiny_clip(folder, seed=1)
+    after = load_encoder(str(folder), "cpu")
+    assert after.fingerprint != before.fingerprint
+    assert np.abs(after.embed_images(pictures()) - vectors).max() > 0.01
+
+
+def test_the_fingerprint_is_of_the_content_not_of_the_place(tiny_clip: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_clip, tmp_path / "copy")
+    assert fingerprint_folder(copy) == fingerprint_folder(tiny_clip)
+    (copy / "README.md").write_text("Not a setting.")
+    assert fingerprint_folder(copy) == fingerprint_folder(tiny_clip)
+    (copy / "merges.txt").write_text("#version: 0.3\n")
+    assert fingerprint_folder(copy) != fingerprint_folder(tiny_clip)
+
+
+def test_a_device_that_is_not_here_is_refused(tiny_clip: Path) -> None:
+    with pytest.raises(ConfigError, match=r"device=cuda:99: not on this machine\. Use device=auto"):
+        load_encoder(str(tiny_clip), "cuda:99")
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return damage
+
+
+def with_file(name: str, content: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_text(content) and None
+
+
+def cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def without_weights_of(beginning: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        kept = {key: value for key, value in load_file(file).items() if not key.startswith(beginning)}
+        save_file(kept, file, metadata={"format": "pt"})
+
+    return damage
+
+
+def with_another_shape(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    weights["visual_projection.weight"] = torch.zeros(5, 16)
+    save_file(weights, file, metadata={"format": "pt"})
+
+
+BROKEN_FOLDERS: list[tuple[str, Callable[[Path], None], str]] = [
+    ("no config", without("config.json"), "holds no config.json"),
+    ("config is no JSON", with_file("config.json", "{"), "config.json .*cannot be read"),
+    ("config is a list", with_file("config.json", "[]"), "config.json .*cannot be read"),
+    ("another model", with_file("config.json", '{"model_type": "bert"}'), "is a bert model, not a CLIP"),
+    ("no weights", without("model.safetensors"), "holds no model.safetensors"),
+    ("cut weights", cut_weights, "model.safetensors is damaged"),
+    ("no text tower", without_weights_of("text_model."), r"its weights lack text_model\.\*"),
+    ("no projection", without_weights_of("visual_proj"), r"its weights lack visual_projection\.\*"),
+    ("no vocabulary", without("vocab.json"), "holds no tokenizer"),
+    ("no preprocessing", without("preprocessor_config.json"), "holds no preprocessor_config.json"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"), [row[1:] for row in BROKEN_FOLDERS], ids=[row[0] for row in BROKEN_FOLDERS]
+)
+def test_a_folder_that_is_no_whole_clip_is_refused_before_training(
+    tiny_clip: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    folder = shutil.copytree(tiny_clip, tmp_path / "clip")
+    assert check_sources(Sources(pictures=tmp_path, encoder=str(folder))) == []
+    damage(folder)
+    (problem,) = check_sources(Sources(pictures=tmp_path, encoder=str(folder)))
+    assert problem.startswith(f"evaluation.encoder={folder}: ")
+    assert re.search(sentence, problem)
+    with pytest.raises(ConfigError, match=sentence):
+        load_encoder(str(folder), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (without_weights_of("text_model.final"), "2 weights are missing .first: text_model.final_layer_norm"),
+        (with_another_shape, "cannot be loaded"),
+    ],
+)
+def test_weights_that_only_show_in_loading_are_refused_by_name(
+    tiny_clip: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    folder = shutil.copytree(tiny_clip, tmp_path / "clip")
+    damage(folder)
+    with pytest.raises(ConfigError, match=sentence):
+        load_encoder(str(folder), "cpu")
+
+
+def test_weights_in_several_files_are_looked_for_by_their_index(tiny_clip: Path, tmp_path: Path) -> None:
+    CLIPModel.from_pretrained(tiny_clip).save_pretrained(tmp_path / "clip", max_shard_size="10KB")
+    for name in ("vocab.json", "merges.txt", "preprocessor_config.json"):
+        shutil.copy(tiny_clip / name, tmp_path / "clip" / name)
+    assert not (tmp_path / "clip" / "model.safetensors").exists()
+    whole = load_encoder(str(tmp_path / "clip"), "cpu").embed_images(pictures())
+    np.testing.assert_array_equal(whole, load_encoder(str(tiny_clip), "cpu").embed_images(pictures()))
+    index = json.loads((tmp_path / "clip" / "model.safetensors.index.json").read_text())
+    (tmp_path / "clip" / index["weight_map"]["visual_projection.weight"]).unlink()
+    with pytest.raises(ConfigError, match=r"holds no model-0000\d-of-0000\d\.safetensors"):
+        find_encoder(str(tmp_path / "clip"))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no/such/folder", "evaluation.encoder=no/such/folder: no such folder. Set evaluation.encoder to"),
+        ("nobody/nothing", "evaluation.encoder=nobody/nothing: not on this machine. Run: hf download nobody"),
+    ],
+)
+def test_an_encoder_that_is_not_here_is_one_sentence_and_no_download(name: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        find_encoder(name)
