@@ -1,0 +1,138 @@
+"""Every option of a run, and how it is shown to be applied: what it changes, or which test tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEARNT = frozenset({"weights", "losses", "validation"})
+DRAWN = frozenset({"base", "final"})
+SCORED = ("evaluation.enabled=true", "sampling.num_prompts=2")
+PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.steps=5")
+TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
+_BATCH = "dataset.batch_size=${model.default_batch_size}"  # the toy runs set these; here the recipe does
+_STEPS = "training.steps=null"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Two small runs that differ by this option differ in these things and in no others."""
+
+    to: str  # overrides, "{desk}" being a folder of test material; the option's own comes first
+    things: frozenset[str]
+    of: Sequence[str] = ("sampling.num_prompts=0",)  # overrides of both runs
+    also: Sequence[str] = ()  # what has to go with the change
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A test that tells more than a difference: its name in this file's neighbour, or path::name."""
+
+    by: str
+
+
+def _learnt(to: str, *also: str, of: Sequence[str] = ("sampling.num_prompts=0",)) -> Changes:
+    return Changes(to, LEARNT, of, also)
+
+
+def _paced(to: str, *also: str, of: Sequence[str] = ("sampling.num_prompts=0",)) -> Changes:
+    return Changes(to, LEARNT | {"rates"}, of, also)
+
+
+def _drawn(to: str, *also: str) -> Changes:
+    return Changes(to, DRAWN, ("training.steps=1",), also)
+
+
+def _scored(to: str) -> Changes:
+    return Changes(to, frozenset({"scores"}), SCORED)
+
+
+_VALIDATION = frozenset({"validation"})
+_FILES = frozenset({"files"})
+_WANDB = "tests/training/test_run_in_wandb.py::test_wandb_holds_what_names_the_run"
+
+OPTIONS: dict[str, Changes | Shown] = {
+    "name": Changes("name=mine", _FILES),
+    "seed": _learnt("seed=5"),
+    "output_dir": Shown("test_output_and_cache_lie_where_they_are_told_to"),
+    "cache_dir": Shown("test_output_and_cache_lie_where_they_are_told_to"),
+    "dry_run": Shown("test_a_dry_run_prints_the_plan_and_trains_nothing"),
+    "force": Shown("test_force_trains_a_finished_run_again"),
+    "model.name": Changes("model.name=mine", _FILES, PHOTOS),
+    "model.family": Shown("test_the_familys_own_code_loads_the_checkpoint"),
+    "model.checkpoint": _learnt("model.checkpoint={desk}/other_base"),
+    "model.prediction": Changes(
+        "model.prediction=v", LEARNT | DRAWN, (), ("model.checkpoint={desk}/v_base",)
+    ),
+    "model.resolution": Changes("model.resolution=32", LEARNT | DRAWN, ()),
+    "model.bucket_step": _learnt("model.bucket_step=16", of=PHOTOS),
+    "model.default_lr": _paced("model.default_lr=1e-3"),
+    "model.default_steps": _paced("model.default_steps=4", _STEPS),
+    "model.default_layers": _learnt("model.default_layers=[attention]"),
+    "model.default_alpha_ratio": _learnt("model.default_alpha_ratio=0.25"),
+    "model.default_batch_size": _learnt("model.default_batch_size=3", _BATCH),
+    "model.default_guidance": _drawn("model.default_guidance=4"),
+    "model.encoder": _scored("model.encoder={desk}/other_clip"),
+    "network.layers": _learnt("network.layers=[attention,convolutions]"),
+    "network.rank": _learnt("network.rank=3"),
+    "network.alpha": _learnt("network.alpha=0.5"),
+    "network.alpha_ratio": _learnt("network.alpha_ratio=0.5"),
+    "network.dropout": _learnt("network.dropout=0.5"),
+    "optimizer.class_path": _learnt("optimizer.class_path=torch.optim.SGD"),
+    "optimizer.lr": _paced("optimizer.lr=1e-2"),
+    "optimizer.args": _learnt("++optimizer.args.weight_decay=0.9"),
+    "lr_schedule.kind": _paced("lr_schedule.kind=constant"),
+    "lr_schedule.warmup": _paced("lr_schedule.warmup=2"),
+    "dataset.path": _learnt("dataset.path={desk}/photos"),
+    "dataset.concept": _learnt("dataset.concept=night"),
+    "dataset.trigger": _scored("dataset.trigger=big"),
+    "dataset.class_word": _scored("dataset.class_word=heart"),
+    "dataset.class_tokens": _learnt("dataset.class_tokens=a blue circle", of=TAGGED),
+    "dataset.caption_extension": _learnt("dataset.caption_extension=[.txt]", of=PHOTOS),
+    "dataset.num_repeats": _paced("dataset.num_repeats=2", of=(*PHOTOS, _STEPS, "training.epochs=1")),
+    "dataset.batch_size": _learnt("dataset.batch_size=3"),
+    "dataset.resolution": Changes("dataset.resolution=32", LEARNT | DRAWN, ()),
+    "dataset.enable_bucket": _learnt("dataset.enable_bucket=false", of=PHOTOS),
+    "dataset.min_bucket_reso": _learnt("dataset.min_bucket_reso=64", of=PHOTOS),
+    "dataset.max_bucket_reso": _learnt("dataset.max_bucket_reso=64", of=PHOTOS),
+    "dataset.bucket_reso_steps": _learnt("dataset.bucket_reso_steps=16", of=PHOTOS),
+    "dataset.bucket_no_upscale": _learnt("dataset.bucket_no_upscale=true", of=PHOTOS),
+    "noise.offset": _learnt("noise.offset=0.1"),
+    "loss.min_snr_gamma": _learnt("loss.min_snr_gamma=5"),
+    "training.steps": _paced("training.steps=4"),
+    "training.epochs": _paced("training.epochs=1", _STEPS),
+    "training.gradient_accumulation": _learnt("training.gradient_accumulation=2"),
+    "training.gradient_checkpointing": Shown(
+        "test_gradient_checkpointing_learns_the_same_by_computing_again"
+    ),
+    "training.max_grad_norm": _learnt("training.max_grad_norm=1e-6"),
+    "training.mixed_precision": _learnt("training.mixed_precision=bf16"),
+    "training.device": Shown("test_the_model_and_its_lora_go_to_the_device"),
+    "training.threads": Shown("test_the_run_has_as_many_threads_as_it_is_told"),
+    "training.validate_every": Changes("training.validate_every=2", _VALIDATION),
+    "training.validation_images": Changes("training.validation_images=2", _VALIDATION),
+    "training.validation_timesteps": Changes("training.validation_timesteps=3", _VALIDATION),
+    "training.checkpoint_every": Shown("test_a_checkpoint_is_there_after_every_so_many_steps"),
+    "sampling.prompt_file": _drawn("sampling.prompt_file={desk}/prompts.txt"),
+    "sampling.num_prompts": _drawn("sampling.num_prompts=2"),
+    "sampling.seeds": _drawn("sampling.seeds=[2]"),
+    "sampling.negative_prompt": _drawn("sampling.negative_prompt='a red star, blue background'"),
+    "sampling.steps": _drawn("sampling.steps=3"),
+    "sampling.guidance_scale": _drawn("sampling.guidance_scale=4"),
+    "sampling.sampler": _drawn("sampling.sampler=euler"),
+    "sampling.width": _drawn("sampling.width=32"),
+    "sampling.height": _drawn("sampling.height=32"),
+    "sampling.preview_every": Changes("sampling.preview_every=2", frozenset({"previews"}), ()),
+    "sampling.preview_prompts": Changes(
+        "sampling.preview_prompts=1",
+        frozenset({"previews"}),
+        ("sampling.preview_every=2", "sampling.num_prompts=2"),
+    ),
+    "sampling.batch_size": Shown("test_so_many_pictures_are_drawn_at_a_time_and_they_are_the_same"),
+    "evaluation.enabled": Changes("evaluation.enabled=true", frozenset({"files", "scores"}), ()),
+    "evaluation.encoder": _scored("evaluation.encoder={desk}/other_clip"),
+    "evaluation.references": _scored("evaluation.references={desk}/manifest.json"),
+    "tracking.wandb": Changes("tracking.wandb=offline", _FILES),
+    "tracking.project": Shown(_WANDB),
+    "tracking.group": Shown(_WANDB),
+    "tracking.tags": Shown(_WANDB),
+    "tracking.tensorboard": Changes("tracking.tensorboard=true", _FILES),
+}
