@@ -141,7 +141,7 @@ def _suggestion(parts: Sequence[str], own: Sequence[str], network: type[NetworkC
     far = difflib.get_close_matches(parts[-1], list(leaves), n=1, cutoff=0.7)
     if far:
         return f" (did you mean {' or '.join(leaves[far[0]])}?)"
-    return f" (its options: {', '.join(own)})"
+    return f" (its options: {', '.join(dict.fromkeys(own))})"
 
 
 def _concrete(hint: Any, network: type[NetworkConfig]) -> Any:
