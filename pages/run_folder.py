@@ -1,0 +1,233 @@
+"""Read a run folder into the data of its page; whatever is missing or broken is left out and named."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from pages.run_data import Pair, Point, PromptPictures, RunPage, ScoreRow, Strip
+
+_Json = Mapping[str, object]
+_STEP = "step"
+
+
+def read_run_folder(folder: Path, *, manifest: Path | None = None) -> RunPage:
+    """The page data of a run folder, as complete as the folder is.
+
+    manifest  prompts with their true pictures; None: those that scores.json names
+    """
+    problems: list[str] = []
+    result = _read_json(folder / "result.json", problems)
+    samples = _read_json(folder / "samples" / "samples.json", problems)
+    scores = _read_json(folder / "scores.json", problems)
+    true = _true_of_manifest(manifest, problems) if manifest else _true_of_scores(folder, scores)
+    columns = _read_log(folder / "log.csv", problems)
+    page = RunPage(
+        title=str(result.get("name") or folder.resolve().name),
+        prompts=_prompts(folder, samples, true),
+        strips=_strips(folder, samples),
+        drawing=_drawing(samples),
+        loss=columns.get("loss", []),
+        val_loss=columns.get("val_loss") or _points(result.get("val_losses")),
+        learning_rate=columns.get("lr", []),
+        scores=[_score_row(row) for row in _rows(scores.get("rows"))],
+        excluded=[(str(row.get("file")), str(row.get("reason"))) for row in _rows(scores.get("excluded"))],
+        config=_read_text(folder / "run.yaml"),
+        problems=problems,
+    )
+    _add_result(page, result)
+    return page
+
+
+def _add_result(page: RunPage, result: _Json) -> None:
+    page.run_id = _text(result.get("run_id"))
+    page.outcome = _text(result.get("outcome"))
+    page.cause = _text(result.get("cause"))
+    page.command = _text(result.get("command"))
+    page.seconds = _float(result.get("seconds"))
+    steps, total = _float(result.get("steps_done")), _float(result.get("total_steps"))
+    page.steps_done = None if steps is None else int(steps)
+    page.total_steps = None if total is None else int(total)
+    memory = _float(result.get("peak_memory_bytes"))
+    parameters = _float(result.get("num_parameters"))
+    speed = _float(result.get("images_per_second"))
+    facts = [
+        ("Run", page.run_id),
+        ("Weights", _text(result.get("weights"))),
+        ("Trained parameters", None if parameters is None else f"{int(parameters):,}"),
+        ("Steps", None if page.steps_done is None else f"{page.steps_done} of {page.total_steps or '?'}"),
+        ("Time", None if page.seconds is None else duration(page.seconds)),
+        ("Pictures a second", None if speed is None else f"{speed:.1f}"),
+        ("Peak memory", None if memory is None else f"{memory / 2**20:,.0f} MiB"),
+        ("Skipped pictures", ", ".join(str(name) for name in _list(result.get("skipped_pictures"))) or None),
+    ]
+    page.facts = [(name, value) for name, value in facts if value is not None]
+    phases = result.get("seconds_by_phase")
+    if isinstance(phases, Mapping):
+        spent = [(str(name), _float(value)) for name, value in phases.items()]
+        page.facts += [(f"Time: {name}", duration(value)) for name, value in spent if value is not None]
+
+
+def duration(seconds: float) -> str:
+    """41 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _prompts(folder: Path, samples: _Json, true: Mapping[str, list[Path]]) -> list[PromptPictures]:
+    sets = samples.get("sets")
+    if not isinstance(sets, Mapping):
+        return []
+    pictures: dict[int, tuple[str, dict[int, Pair]]] = {}
+    for name in ("base", "final"):
+        for row in _rows(sets.get(name)):
+            index, seed = int(_float(row.get("prompt_index")) or 0), int(_float(row.get("seed")) or 0)
+            _, pairs = pictures.setdefault(index, (str(row.get("prompt", "")), {}))
+            pair = pairs.setdefault(seed, Pair(seed=seed))
+            path = folder / "samples" / str(row.get("file"))
+            pair.base, pair.final = (path, pair.final) if name == "base" else (pair.base, path)
+    rows = []
+    for _, (prompt, pairs) in sorted(pictures.items()):
+        ordered = [pairs[seed] for seed in sorted(pairs)]
+        for place, pair in enumerate(ordered):
+            drawings = true.get(prompt, [])
+            pair.true = drawings[place % len(drawings)] if drawings else None
+        rows.append(PromptPictures(prompt=prompt, pairs=ordered))
+    return rows
+
+
+def _strips(folder: Path, samples: _Json) -> list[Strip]:
+    """Prompts and seeds that were drawn during the run: base, the previews in order, final."""
+    sets = samples.get("sets")
+    if not isinstance(sets, Mapping):
+        return []
+    previews = sorted(
+        name for name in sets if str(name).startswith(_STEP) and str(name)[len(_STEP) :].isdigit()
+    )
+    previews.sort(key=lambda name: int(str(name)[len(_STEP) :]))
+    moments = [("base", "base"), *((name, f"step {int(str(name)[len(_STEP) :])}") for name in previews)]
+    strips: dict[tuple[float, float], Strip] = {}
+    for name, label in [*moments, ("final", "final")]:
+        for row in _rows(sets.get(name)):
+            key = (_float(row.get("prompt_index")) or 0.0, _float(row.get("seed")) or 0.0)
+            strip = strips.setdefault(
+                key, Strip(prompt=str(row.get("prompt", "")), seed=int(key[1]), frames=[])
+            )
+            strip.frames.append((label, folder / "samples" / str(row.get("file"))))
+    return [
+        strip
+        for _, strip in sorted(strips.items())
+        if any(label.startswith("step") for label, _ in strip.frames)
+    ]
+
+
+def _drawing(samples: _Json) -> str | None:
+    settings = samples.get("settings")
+    if not isinstance(settings, Mapping):
+        return None
+    names = {"sampler": "", "steps": " steps", "guidance_scale": " guidance"}
+    words = [f"{settings[name]}{unit}" for name, unit in names.items() if settings.get(name) is not None]
+    if settings.get("width") and settings.get("height"):
+        words.append(f"{settings['width']} x {settings['height']} pixels")
+    if settings.get("negative_prompt"):
+        words.append(f"negative prompt: {settings['negative_prompt']}")
+    return ", ".join(words) or None
+
+
+def _score_row(row: _Json) -> ScoreRow:
+    base, final, real = (_mapping(row.get(name)) for name in ("base", "final", "real"))
+    difference = _mapping(row.get("difference"))
+    return ScoreRow(
+        title=str(row.get("title") or row.get("metric")),
+        scale=str(row.get("scale", "")),
+        base=_float(base.get("value")),
+        base_spread=_float(base.get("spread")),
+        final=_float(final.get("value")),
+        final_spread=_float(final.get("spread")),
+        real=_float(real.get("value")),
+        n=int(_float(final.get("n")) or 0),
+        num_prompts=int(_float(final.get("num_prompts")) or 0),
+        change=_float(difference.get("value")),
+        change_spread=_float(difference.get("spread")),
+        verdict=_text(difference.get("verdict")),
+        anchored=_float(row.get("anchored")),
+        remark=_text(row.get("skipped")) or _text(row.get("note")),
+    )
+
+
+def _true_of_scores(folder: Path, scores: _Json) -> dict[str, list[Path]]:
+    references = _mapping(scores.get("references"))
+    return {prompt: [folder / str(name) for name in _list(names)] for prompt, names in references.items()}
+
+
+def _true_of_manifest(manifest: Path, problems: list[str]) -> dict[str, list[Path]]:
+    rows = _rows(_read_json(manifest, problems).get("prompts"))
+    return {
+        str(row.get("prompt")): [manifest.parent / str(name) for name in _list(row.get("references"))]
+        for row in rows
+    }
+
+
+def _read_log(path: Path, problems: list[str]) -> dict[str, list[Point]]:
+    """Each column of log.csv over its steps; a last line that was cut off is passed over."""
+    columns: dict[str, list[Point]] = {}
+    text = _read_text(path)
+    for row in csv.DictReader((text or "").splitlines()):
+        step = _float(row.pop(_STEP, None))
+        for name, cell in row.items():
+            value = _float(cell) if isinstance(cell, str) and cell else None
+            if step is not None and value is not None:
+                columns.setdefault(name, []).append((step, value))
+    if text and not columns:
+        problems.append(f"{path.name} holds no numbers.")
+    return columns
+
+
+def _read_text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _read_json(path: Path, problems: list[str]) -> _Json:
+    text = _read_text(path)
+    if text is None:
+        return {}
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        problems.append(f"{path.name} cannot be read ({error}).")
+        return {}
+    return cast(_Json, data) if isinstance(data, dict) else {}
+
+
+def _points(value: object) -> list[Point]:
+    pairs = [
+        cast("Sequence[object]", pair) for pair in _list(value) if isinstance(pair, list) and len(pair) == 2
+    ]
+    numbers = [(_float(pair[0]), _float(pair[1])) for pair in pairs]
+    return [(step, loss) for step, loss in numbers if step is not None and loss is not None]
+
+
+def _rows(value: object) -> list[_Json]:
+    return [cast(_Json, row) for row in _list(value) if isinstance(row, dict)]
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> _Json:
+    return cast(_Json, value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _float(value: object) -> float | None:
+    try:
+        return None if value is None or isinstance(value, bool) else float(cast("str | float", value))
+    except (TypeError, ValueError):
+        return None
