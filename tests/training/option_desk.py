@@ -72,7 +72,7 @@ def read_tensors(path: Path) -> dict[str, bytes]:
 def lay_desk(desk: Path, cache: Path) -> Path:
     """Write all that the table of options names."""
     desk.mkdir()
-    _write_photos(desk)
+    write_photos(desk)
     (desk / "prompts.txt").write_text("a red star in the middle, blue background\n")
     demo = prepare_demo("sks", cache)
     manifest = json.loads(demo.prompts.read_text())
@@ -90,7 +90,8 @@ def lay_desk(desk: Path, cache: Path) -> Path:
     return desk
 
 
-def _write_photos(desk: Path) -> None:
+def write_photos(desk: Path) -> None:
+    """photos/ with two captions a picture, bare/ with none."""
     random = np.random.default_rng(0)
     for folder in ("photos", "bare"):
         (desk / folder).mkdir()
