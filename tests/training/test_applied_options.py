@@ -1,6 +1,7 @@
 """No option is ignored: each one is shown to change what it says it changes, and nothing else."""
 
 import ast
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
@@ -22,7 +23,7 @@ from demo.folder import prepare_demo
 from engine.compose.record import read_run_yaml
 from engine.compose.register import register
 from engine.compose.run_id import is_excluded
-from engine.config import Family, NetworkConfig, RunConfig
+from engine.config import Family, NetworkConfig, RunConfig, Sampler
 from engine.models import checkpoint
 from engine.models.family import ModelFamily
 from engine.models.sd1 import StableDiffusion1
@@ -272,6 +273,30 @@ def test_so_many_pictures_are_drawn_at_a_time_and_they_are_the_same(
     assert sizes[4:] == [1] * 8
     assert one.base.keys() == three.base.keys() and len(one.base) == 4
     assert largest_step(one.base, three.base) <= 1 and largest_step(one.final, three.final) <= 1
+
+
+def test_each_sampler_draws_pictures_of_its_own(runs: Runs) -> None:
+    options = ("training.steps=1", "sampling.steps=3")
+    drawn = [runs.see((*options, f"sampling.sampler={sampler.name}"))[1].final for sampler in Sampler]
+    assert len(drawn) >= 3
+    for index, one in enumerate(drawn):
+        assert all(one.keys() == other.keys() and one != other for other in drawn[:index])
+
+
+def test_the_prompts_of_a_file_are_drawn_and_its_comments_are_not(folder: Path) -> None:
+    prompts = folder / "mine.txt"
+    prompts.write_text("# of mine\na red star in the middle, blue background\n\n  a ring  \na cross\n")
+    options = (
+        f"output_dir={folder / 'prompts'}",
+        f"sampling.prompt_file={prompts}",
+        "sampling.num_prompts=2",
+    )
+    result = train_small(folder, *options, "training.steps=1")
+    listing = json.loads((result.folder / "samples/samples.json").read_text(encoding="utf-8"))
+    expected = ["a red star in the middle, blue background", "a ring"]
+    for name in ("base", "final"):
+        assert [row["prompt"] for row in listing["sets"][name]] == expected
+    assert listing["prompts"] == expected
 
 
 def largest_step(one: dict[str, bytes], other: dict[str, bytes]) -> int:
