@@ -1,7 +1,7 @@
 """A training step of ours against a plain diffusers + peft loop: python benchmarks/train_step.py.
 
-Same model (the demo's), cached latents and text, batch, rank, layers, optimizer, schedule, clipping, threads; a
-step of each in turn. Prints the ratio of pictures a second, ours / plain (above 1: ours is faster), and the
+Same model (the demo's), cached latents and text, batch, rank, layers, optimizer, schedule, clipping, threads;
+a step of each in turn. Prints the ratio of pictures a second, ours / plain (above 1: ours is faster), and the
 peak memory of a process that does nothing else. Arguments as key=value: threads, batch, rank, rounds, folder.
 """
 
