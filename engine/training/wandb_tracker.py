@@ -132,7 +132,7 @@ def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "off
         id=run.run_id,
         resume="allow",
         reinit="finish_previous",
-        dir=run.folder,
+        dir=run.folder.absolute(),  # who starts us may run wandb already, from another working directory
         mode=mode,
         group=config.group,
         tags=list(config.tags),

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,20 +131,23 @@ def test_wandb_holds_what_names_the_run(whole: Whole) -> None:
 
 
 @pytest.fixture(scope="module")
-def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a small run typed at a shell that holds keys; its options are relative paths."""
+def typed(whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small run typed at a shell that holds keys; its options are relative paths.
+
+    Its parent, which has logged a run itself, lends it its wandb process, and that works in another folder.
+    """
+    assert "WANDB_SERVICE" in os.environ
     desk = tmp_path_factory.mktemp("typed")
     home = desk / "home-of-mine"
     home.mkdir()
     (home / "sitecustomize.py").write_text(NAME_THE_MACHINE)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     keys = {"WANDB_API_KEY": SECRET, "HF_TOKEN": SECRET, "WANDB_MODE": "offline"}
     names = {"HOME": str(home), "PYTHONPATH": str(home), "USER": "user-of-mine"}
     options = [option for option in (*SMALL, *WANTED) if option.split("=")[0] not in _given(WANTED, option)]
     done = subprocess.run(
         [sys.executable, str(PROJECT / "train.py"), *options],
         cwd=desk,
-        env={**inherited, **keys, **names},
+        env={**os.environ, **keys, **names},
         capture_output=True,
         encoding="utf-8",
         timeout=300,
@@ -156,7 +158,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert (home / "sitecustomize.read").exists()
     assert SECRET not in done.stdout + done.stderr
     assert "wandb sync" in done.stdout, done.stdout
-    yield folder
+    return folder
 
 
 def test_no_file_of_a_run_holds_a_key_of_the_shell(typed: Path) -> None:
@@ -167,8 +169,9 @@ def test_no_file_of_a_run_holds_a_key_of_the_shell(typed: Path) -> None:
 
 
 def test_what_a_run_sends_or_shows_says_nothing_about_the_machine(typed: Path) -> None:
-    shown = [path for path in typed.rglob("*") if path.is_file() and path.name not in ("run.yaml", ".lock")]
-    words = ("home-of-mine", "user-of-mine", HOST, str(PROJECT))
+    files = [path for path in typed.rglob("*") if path.is_file()]
+    shown = [path for path in files if path.name != "run.yaml" and path.suffix != ".log"]  # these stay here
+    words = ("home-of-mine", "user-of-mine", HOST, str(PROJECT), str(typed.parent))
     found = [
         (path.relative_to(typed).as_posix(), word)
         for path in shown
