@@ -15,9 +15,7 @@ from evaluation.statistics import Value
 BLACK_LEVEL = 8  # of 255: a picture whose brightest hundredth stays below it is black
 WHITE_LEVEL = 247  # of 255: a picture whose darkest hundredth stays above it is white
 FLAT_STD = 2.0  # of 255: a picture whose channels all vary less is one colour
-SATURATED_SHARE = (
-    0.98  # share of channel values at an end of the range: nothing drawn or decoded is that hard
-)
+SATURATED_SHARE = 0.98  # of channel values at an end of the range: nothing drawn or decoded is so hard
 
 
 def find_fault(path: Path) -> str | None:

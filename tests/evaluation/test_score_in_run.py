@@ -66,7 +66,7 @@ def test_a_damaged_scores_file_is_refused(tmp_path: Path) -> None:
         scores_of(tmp_path)
 
 
-def lines_of(tmp_path: Path, **fields: object) -> str:
+def line_of(tmp_path: Path, **fields: object) -> str:
     """The line of one row, from a scores file that says so."""
     row: dict[str, object] = {
         "metric": "likeness",
@@ -110,12 +110,12 @@ def test_a_line_says_before_after_change_and_how_sure(tmp_path: Path) -> None:
 
 
 def test_a_line_without_base_or_interval_is_shorter(tmp_path: Path) -> None:
-    assert lines_of(tmp_path, final=measured(0.5, None)) == "  likeness     0.500   n=32, 16 prompts"
-    assert lines_of(tmp_path, skipped="no encoder") == "  likeness     skipped: no encoder"
+    assert line_of(tmp_path, final=measured(0.5, None)) == "  likeness     0.500   n=32, 16 prompts"
+    assert line_of(tmp_path, skipped="no encoder") == "  likeness     skipped: no encoder"
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_words(tmp_path: Path, verdict: Verdict) -> None:
     difference = {**measured(-0.1, None), "low": None, "high": None, "verdict": verdict.value}
-    line = lines_of(tmp_path, base=measured(0.6, None), final=measured(0.5, None), difference=difference)
+    line = line_of(tmp_path, base=measured(0.6, None), final=measured(0.5, None), difference=difference)
     assert line == f"  likeness     0.600 -> 0.500   change -0.100 ({VERDICTS[verdict]})   n=32, 16 prompts"
