@@ -95,7 +95,7 @@ def measured(value: float, spread: float | None) -> dict[str, object]:
 
 def test_a_line_says_before_after_change_and_how_sure(tmp_path: Path) -> None:
     difference = {**measured(0.211, 0.03), "low": 0.181, "high": 0.241, "verdict": "better"}
-    line = lines_of(
+    line = line_of(
         tmp_path,
         base=measured(0.676, 0.02),
         final=measured(0.887, 0.01),
