@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from engine.compose.arguments import Arguments, parse_override, read_arguments, split_override, with_sign
+from engine.compose.dead_options import dead_options
 from engine.compose.files import (
     ConfFolders,
     default_picks,
@@ -183,10 +184,10 @@ def _check_run(state: _Checked, *, looking: bool) -> None:
     except ConfigError as error:
         state.problems += error.problems
         return
-    found = broken_rules(run)
+    given = {form[1] for form in map(split_override, state.good) if form}
+    found = broken_rules(run) + dead_options(sorted(given), run, config)
     if (found or state.problems) and not looking:
         found += disk_problems(run, refused=True)
-    given = {form[1] for form in map(split_override, state.good) if form}
     silent = state.settled - given  # a mistyped option is one problem, not also that it is missing
     state.problems += [problem for problem in found if problem.split("=")[0] not in silent]
 

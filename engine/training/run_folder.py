@@ -75,7 +75,7 @@ def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
         threads = earlier.threads  # sums of another number of threads differ in the last bit
     record = make_record(run, plan.sources, fingerprints=inputs, threads=threads, device=plan.device)
     write_run_yaml(plan.folder, record)
-    return OpenedFolder(record=record, earlier=earlier)
+    return OpenedFolder(record=read_run_yaml(plan.folder), earlier=earlier)
 
 
 def _clear(folder: Path) -> None:

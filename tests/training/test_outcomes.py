@@ -118,6 +118,22 @@ def test_scores_that_fail_leave_the_run_completed_and_are_made_by_the_same_comma
     assert calls == [result.folder]
 
 
+def test_a_run_in_a_relative_folder_is_scored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls: list[Path] = []
+
+    def score(result: TrainResult) -> Mapping[str, float]:
+        calls.append(result.folder)
+        (result.folder / "scores.json").write_text("{}")
+        return {"final/likeness": 0.5}
+
+    for _ in range(2):
+        train_small(Path("here"), hooks=Hooks(score=score))
+    assert len(calls) == 1
+    train_small(Path("here"), "dataset.trigger=other", hooks=Hooks(score=score))
+    assert len(calls) == 2
+
+
 def test_pictures_that_cannot_be_decoded_are_counted_and_named_in_the_result(tmp_path: Path) -> None:
     photos = _photos_with_a_cut_off_one(tmp_path)
     result = train_small(tmp_path, f"dataset.path={photos}", "dataset.class_tokens=thing")

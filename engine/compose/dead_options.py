@@ -1,0 +1,111 @@
+"""Options that were typed and would do nothing beside the others: refused, where others ignore them."""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+
+from omegaconf import DictConfig, OmegaConf
+
+from engine.compose.show import show
+from engine.config import LoRAConfig, RunConfig, WandbMode
+
+_REFERENCE = re.compile(r"\$\{(model\.\w+)\}")
+_RECIPE_VALUES = (  # what a recipe recommends; they count only where another option takes them
+    "model.resolution",
+    "model.bucket_step",
+    "model.default_lr",
+    "model.default_layers",
+    "model.default_alpha_ratio",
+    "model.default_batch_size",
+    "model.default_guidance",
+    "model.encoder",
+)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Dead:
+    """Options without effect while a condition holds."""
+
+    options: tuple[str, ...]  # paths; a trailing dot means all of a section
+    condition: Callable[[RunConfig], bool]
+    because: str  # what to change, in the words of the command line
+
+    def covers(self, path: str) -> bool:
+        """Whether the option is one of these."""
+        return any(path.startswith(entry) if entry.endswith(".") else path == entry for entry in self.options)
+
+
+DEAD: tuple[Dead, ...] = (
+    Dead(
+        options=("model.default_steps",),
+        condition=lambda run: run.training.steps is not None or run.training.epochs is not None,
+        because="the length is given by training.steps or training.epochs",
+    ),
+    Dead(
+        options=("model.default_alpha_ratio",),
+        condition=lambda run: isinstance(run.network, LoRAConfig) and run.network.alpha is not None,
+        because="network.alpha is given",
+    ),
+    Dead(
+        options=(
+            "dataset.min_bucket_reso",
+            "dataset.max_bucket_reso",
+            "dataset.bucket_reso_steps",
+            "dataset.bucket_no_upscale",
+        ),
+        condition=lambda run: not run.dataset.enable_bucket,
+        because="dataset.enable_bucket=false makes no buckets",
+    ),
+    Dead(
+        options=("dataset.min_bucket_reso", "dataset.max_bucket_reso"),
+        condition=lambda run: run.dataset.enable_bucket and run.dataset.bucket_no_upscale,
+        because="dataset.bucket_no_upscale=true leaves small pictures their size",
+    ),
+    Dead(
+        options=("sampling.preview_prompts",),
+        condition=lambda run: run.sampling.preview_every == 0,
+        because="sampling.preview_every=0 draws no previews",
+    ),
+    Dead(
+        options=("sampling.", "evaluation.", "dataset.trigger", "dataset.class_word", "model.encoder"),
+        condition=lambda run: run.sampling.num_prompts == 0,
+        because="sampling.num_prompts=0 draws no pictures",
+    ),
+    Dead(
+        options=("evaluation.", "dataset.trigger", "dataset.class_word", "model.encoder"),
+        condition=lambda run: not run.evaluation.enabled,
+        because="evaluation.enabled=false makes no scores",
+    ),
+    Dead(
+        options=("tracking.project", "tracking.group", "tracking.tags"),
+        condition=lambda run: run.tracking.wandb is WandbMode.disabled,
+        because="tracking.wandb=disabled sends nothing to wandb",
+    ),
+)
+_SWITCHES = ("evaluation.enabled", "sampling.num_prompts")  # what makes others dead is not dead itself
+
+
+def dead_options(typed: Collection[str], run: RunConfig, config: DictConfig) -> list[str]:
+    """A sentence for each option of the command line that would change nothing.
+
+    typed   paths of the options that were typed, not those that a file sets
+    run     the run that they give
+    config  the same, composed but not resolved: its references show which recipe values are taken
+    """
+    taken = set(_REFERENCE.findall(str(OmegaConf.to_container(config, resolve=False))))
+    return [
+        f"{path}={show(attrgetter(path)(run))}: without effect, since {because}. Leave one out."
+        for path in typed
+        if (because := next(_reasons(path, run, taken), None)) is not None
+    ]
+
+
+def _reasons(path: str, run: RunConfig, taken: Collection[str]) -> Iterator[str]:
+    if path in _RECIPE_VALUES and path not in taken:
+        yield "the option that would take it has a value of its own"
+    if path in _SWITCHES:
+        return
+    for dead in DEAD:
+        if dead.covers(path) and dead.condition(run):
+            yield dead.because

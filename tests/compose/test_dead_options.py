@@ -1,0 +1,57 @@
+"""What is typed is applied or refused: options that would do nothing beside the others."""
+
+import pytest
+
+from engine.compose.dead_options import DEAD
+from engine.compose.guard import check_overrides
+from engine.compose.options import all_options
+from engine.config import ConfigError, LoRAConfig
+from tests.compose.toys import CONF
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "optimizer=prodigy model.default_lr=1e-3",
+            "model.default_lr=0.001: without effect",
+        ),
+        ("optimizer.lr=1 model.default_lr=1e-3", "model.default_lr=0.001: without effect"),
+        ("model.resolution=72 dataset.resolution=64", "model.resolution=72: without effect"),
+        ("model.default_steps=5 training.steps=4", "the length is given by training.steps"),
+        ("network.alpha=2 model.default_alpha_ratio=2", "network.alpha is given"),
+        ("dataset.enable_bucket=false dataset.min_bucket_reso=64", "enable_bucket=false makes no buckets"),
+        ("dataset.bucket_no_upscale=true dataset.max_bucket_reso=64", "leaves small pictures their size"),
+        ("sampling.preview_every=0 sampling.preview_prompts=2", "preview_every=0 draws no previews"),
+        ("sampling.num_prompts=0 evaluation.enabled=false sampling.steps=4", "sampling.steps=4: without"),
+        ("evaluation.enabled=false dataset.trigger=x", "evaluation.enabled=false makes no scores"),
+        ("tracking=off tracking.tags=[a]", "tracking.tags=[a]: without effect"),
+    ],
+)
+def test_option_that_would_do_nothing_is_refused_with_what_makes_it_so(words: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check_overrides(words.split(), CONF)
+    assert len(refusal.value.problems) == 1
+    assert sentence in refusal.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.default_lr=1e-3",
+        "model.default_steps=5",
+        "model.resolution=72",
+        "sampling.num_prompts=0 evaluation.enabled=false",
+        "tracking=off tracking.wandb=offline tracking.project=x",
+        "sampling.preview_prompts=2",
+    ],
+)
+def test_option_that_has_its_effect_is_taken(words: str) -> None:
+    assert check_overrides(words.split(), CONF) == words.split()
+
+
+def test_every_option_of_the_table_exists() -> None:
+    paths = [option.path for option in all_options(LoRAConfig)]
+    for dead in DEAD:
+        for entry in dead.options:
+            assert any(path == entry or (entry.endswith(".") and path.startswith(entry)) for path in paths)
