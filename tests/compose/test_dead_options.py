@@ -5,8 +5,15 @@ import pytest
 from engine.compose.dead_options import DEAD
 from engine.compose.guard import check_overrides
 from engine.compose.options import all_options
+from engine.compose.register import register
 from engine.config import ConfigError, LoRAConfig
 from tests.compose.toys import CONF
+
+
+@pytest.fixture(autouse=True, scope="module")
+def schemas() -> None:
+    """As train.py does first."""
+    register()
 
 
 @pytest.mark.parametrize(
