@@ -78,7 +78,7 @@ DEAD: tuple[Dead, ...] = (
         because="evaluation.enabled=false makes no scores",
     ),
     Dead(
-        options=("tracking.project", "tracking.group", "tracking.tags"),
+        options=("tracking.project",),  # group and tags have a rule: files set them too
         condition=lambda run: run.tracking.wandb is WandbMode.disabled,
         because="tracking.wandb=disabled sends nothing to wandb",
     ),

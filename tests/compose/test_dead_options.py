@@ -32,7 +32,7 @@ def schemas() -> None:
         ("sampling.preview_every=0 sampling.preview_prompts=2", "preview_every=0 draws no previews"),
         ("sampling.num_prompts=0 evaluation.enabled=false sampling.steps=4", "sampling.steps=4: without"),
         ("evaluation.enabled=false dataset.trigger=x", "evaluation.enabled=false makes no scores"),
-        ("tracking=off tracking.tags=[a]", "tracking.tags=[a]: without effect"),
+        ("tracking=off tracking.project=x", "tracking.project=x: without effect"),
     ],
 )
 def test_option_that_would_do_nothing_is_refused_with_what_makes_it_so(words: str, sentence: str) -> None:
