@@ -92,9 +92,8 @@ class ClipEncoder:
             return_tensors="pt",
         ).to(self._device)
         with torch.inference_mode():
-            output = self._model.text_model(
-                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
-            )
+            # No mask: attention is causal, so the end token never sees the padding behind it.
+            output = self._model.text_model(input_ids=tokens["input_ids"])
             vectors = self._model.text_projection(output.pooler_output)
         return _normalise(vectors.cpu().numpy())
 

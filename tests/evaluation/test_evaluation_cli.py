@@ -97,6 +97,16 @@ def test_what_was_not_named_is_skipped_without_complaint(
     assert out.splitlines()[2].split()[:4] == ["health", "1.000", "->", "1.000"]
 
 
+def test_a_run_without_true_pictures_is_not_asked_for_likeness(
+    run: Path, tiny_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(run, encoder=tiny_clip)
+    code, out, err = told(capsys, f"run={run}")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("  likeness     skipped: no true pictures of these prompts")
+    assert read_scores(run / "scores.json").row("adherence").final is not None
+
+
 def test_what_was_asked_for_and_could_not_be_computed_is_exit_code_one(
     run: Path, tiny_clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from evaluation.prompts import strip_trigger
         ("a sks xyz dog", "sks, xyz", None, "a dog"),
         ("a sks xyz dog", "sks xyz", "dog", "a dog"),
         ("photo of ohwx man, sks", "sks, ohwx man", "person", "photo of person, person"),
+        ("a sks dog", "sks, sks dog", "animal", "a animal"),
         ("a (sks) dog", "(sks)", None, "a dog"),
         ("a sks \\1 dog", "sks", "\\g<0>", "a \\g<0> \\1 dog"),
     ],

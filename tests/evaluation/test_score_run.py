@@ -81,7 +81,7 @@ def test_health_of_a_run_counts_all_pictures(run: Path, sources: Sources) -> Non
     assert row.final is not None and row.base is not None
     assert (row.final.value, row.final.n) == (pytest.approx(5 / 6), 6)
     assert row.base.value == 1.0
-    assert row.encoder is None and row.anchored is None
+    assert row.encoder is None and row.anchored is None and row.note is None
 
 
 def test_a_faulty_picture_is_named_and_left_out_of_the_other_metrics(run: Path, sources: Sources) -> None:
