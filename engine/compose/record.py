@@ -114,7 +114,10 @@ def _checkpoint(config: Mapping[str, object]) -> str:
 
 
 def _plain(sources: Sources) -> dict[str, str | None]:
-    return {
+    plain = {
         key: str(Path(value).absolute()) if key in _FILES and value is not None else value
         for key, value in asdict(sources).items()
     }
+    if sources.encoder is not None and Path(sources.encoder).exists():  # else a hub id
+        plain["encoder"] = str(Path(sources.encoder).absolute())
+    return plain

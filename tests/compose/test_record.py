@@ -83,3 +83,15 @@ def test_own_pictures_on_the_demo_model_take_its_encoder_only(tmp_path: Path) ->
     found = demo_sources(composed("dataset.path=photos"), drawn)
     assert found == Sources(pictures=Path("photos"), encoder=str(drawn.scorer))
     assert own_sources(composed("dataset.path=photos")).encoder is None
+
+
+def test_an_encoder_on_the_disk_is_found_from_any_folder_and_a_hub_id_stays_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clip").mkdir()
+    for encoder, kept in (("clip", str(tmp_path / "clip")), ("openai/clip", "openai/clip")):
+        sources = Sources(pictures=Path("photos"), encoder=encoder)
+        record = make_record(composed(), sources, fingerprints=PRINTS, threads=4, device="cpu")
+        write_run_yaml(tmp_path, record)
+        assert read_run_yaml(tmp_path).sources == Sources(pictures=tmp_path / "photos", encoder=kept)
