@@ -50,6 +50,7 @@ class ScoreRow:
     change_spread: float | None = None
     verdict: str | None = None  # better, worse, within_noise, unchanged, one_prompt
     anchored: float | None = None
+    anchored_spread: float | None = None
     remark: str | None = None  # why there is no value, or what to know about it
 
 
@@ -74,5 +75,4 @@ class RunPage:
     scores: list[ScoreRow] = field(default_factory=list)
     excluded: list[tuple[str, str]] = field(default_factory=list)  # picture, why it was not scored
     config: str | None = None  # run.yaml as it is
-    command: str | None = None  # what to type for the same run again
     problems: list[str] = field(default_factory=list)  # files of the folder that could not be read

@@ -10,22 +10,19 @@ from pages.run_data import Pair, Point, PromptPictures, RunPage, ScoreRow, Strip
 
 _Json = Mapping[str, object]
 _STEP = "step"
+_SCHEMA = 1  # of all JSON files in a run folder
 
 
-def read_run_folder(folder: Path, *, manifest: Path | None = None) -> RunPage:
-    """The page data of a run folder, as complete as the folder is.
-
-    manifest  prompts with their true pictures; None: those that scores.json names
-    """
+def read_run_folder(folder: Path) -> RunPage:
+    """The page data of a run folder, as complete as the folder is."""
     problems: list[str] = []
     result = _read_json(folder / "result.json", problems)
     samples = _read_json(folder / "samples" / "samples.json", problems)
     scores = _read_json(folder / "scores.json", problems)
-    true = _true_of_manifest(manifest, problems) if manifest else _true_of_scores(folder, scores)
     columns = _read_log(folder / "log.csv", problems)
     page = RunPage(
         title=str(result.get("name") or folder.resolve().name),
-        prompts=_prompts(folder, samples, true),
+        prompts=_prompts(folder, samples, _true_pictures(folder, scores)),
         strips=_strips(folder, samples),
         drawing=_drawing(samples),
         loss=columns.get("loss", []),
@@ -44,7 +41,6 @@ def _add_result(page: RunPage, result: _Json) -> None:
     page.run_id = _text(result.get("run_id"))
     page.outcome = _text(result.get("outcome"))
     page.cause = _text(result.get("cause"))
-    page.command = _text(result.get("command"))
     page.seconds = _float(result.get("seconds"))
     steps, total = _float(result.get("steps_done")), _float(result.get("total_steps"))
     page.steps_done = None if steps is None else int(steps)
@@ -154,21 +150,14 @@ def _score_row(row: _Json) -> ScoreRow:
         change_spread=_float(difference.get("spread")),
         verdict=_text(difference.get("verdict")),
         anchored=_float(row.get("anchored")),
+        anchored_spread=_float(row.get("anchored_spread")),
         remark=_text(row.get("skipped")) or _text(row.get("note")),
     )
 
 
-def _true_of_scores(folder: Path, scores: _Json) -> dict[str, list[Path]]:
+def _true_pictures(folder: Path, scores: _Json) -> dict[str, list[Path]]:
     references = _mapping(scores.get("references"))
     return {prompt: [folder / str(name) for name in _list(names)] for prompt, names in references.items()}
-
-
-def _true_of_manifest(manifest: Path, problems: list[str]) -> dict[str, list[Path]]:
-    rows = _rows(_read_json(manifest, problems).get("prompts"))
-    return {
-        str(row.get("prompt")): [manifest.parent / str(name) for name in _list(row.get("references"))]
-        for row in rows
-    }
 
 
 def _read_log(path: Path, problems: list[str]) -> dict[str, list[Point]]:
@@ -199,7 +188,10 @@ def _read_json(path: Path, problems: list[str]) -> _Json:
     except ValueError as error:
         problems.append(f"{path.name} cannot be read ({error}).")
         return {}
-    return cast(_Json, data) if isinstance(data, dict) else {}
+    if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
+        problems.append(f"{path.name} is of another version, or not what its name says.")
+        return {}
+    return cast(_Json, data)
 
 
 def _points(value: object) -> list[Point]:

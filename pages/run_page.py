@@ -180,7 +180,7 @@ def _table_row(row: ScoreRow) -> str:
         _number(row.change, row.change_spread, sign="+"),
         f'<span class="badge {badge}">{escape(words)}</span>',
         _number(row.real, None),
-        _number(row.anchored, None),
+        _number(row.anchored, row.anchored_spread),
         f"{row.n} / {row.num_prompts}" if row.n else "-",
     )
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -199,8 +199,6 @@ def _details(page: RunPage) -> str:
             f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in page.facts
         )
         parts.append(f'<div class="box"><table class="facts">{rows}</table></div>')
-    if page.command:
-        parts.append(f"<h3>The same run again</h3><pre>{escape(page.command)}</pre>")
     if page.config:
         parts.append(
             f"<details><summary>Every setting (run.yaml)</summary><pre>{escape(page.config)}</pre></details>"
