@@ -1,0 +1,54 @@
+"""Prompts from text files and manifests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.config import ConfigError
+from engine.sampling.prompt_file import Prompt, load_prompts
+
+
+def test_a_text_file_gives_a_prompt_a_line_without_comments_and_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(b"\xef\xbb\xbfa red star\r\n# not this\r\n\r\n  a # b  \r\n \xea\xb0\x9c\n")
+    assert [prompt.text for prompt in load_prompts(path)] == ["a red star", "a # b", "개"]
+
+
+def test_a_manifest_gives_kind_tone_and_pictures_beside_it(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "a", "kind": "plain", "tone": "dark", "references": ["r/0.png"]},
+        {"prompt": "b"},
+    ]
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps({"schema": 1, "prompts": rows}))
+    assert load_prompts(path) == [
+        Prompt(text="a", kind="plain", tone="dark", references=(tmp_path / "r/0.png",)),
+        Prompt(text="b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("p.txt", b"# only a comment\n", "holds no prompt"),
+        ("p.txt", b"", "holds no prompt"),
+        ("p.txt", b"\xff\xfe\x00", "cannot be read as a prompt file"),
+        ("p.txt", b"a dog --w 512 --n blurry\n", "options within a line, such as --w"),
+        ("p.json", b"{", "cannot be read as a prompt file"),
+        ("p.json", b'{"schema": 1}', "cannot be read as a prompt file"),
+        ("p.json", b'{"prompts": [{"text": "a"}]}', "cannot be read as a prompt file"),
+        ("p.json", b'{"prompts": []}', "holds no prompt"),
+    ],
+)
+def test_what_is_no_prompt_file_is_refused_with_a_sentence(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        load_prompts(tmp_path / name)
+
+
+def test_a_dash_in_a_prompt_is_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a dog -- very small -w\na--b\n")
+    assert len(load_prompts(tmp_path / "p.txt")) == 2
