@@ -67,7 +67,7 @@ def option_names(config: type = RunConfig, prefix: str = "") -> set[str]:
 
 def written_texts() -> str:
     """Every string of the code that refuses, joined: what a user can get to read."""
-    folders = ("engine/compose", "engine/data", "engine/optimizers")
+    folders = ("engine/compose", "engine/data", "engine/optimizers", "engine/sampling")
     texts = [
         node.value
         for folder in folders
