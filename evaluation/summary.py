@@ -12,25 +12,26 @@ VERDICTS = {
 
 
 def score_lines(scores: Scores) -> list[str]:
-    """A line a metric: before -> after, the change with its interval and verdict, n."""
-    lines = [_line(row) for row in scores.rows]
+    """Two lines a metric: before -> after with n, then the paired change with its interval and verdict."""
+    lines = [line for row in scores.rows for line in _lines(row)]
     lines += [f"  excluded: {picture.file} ({picture.reason})" for picture in scores.excluded]
     if scores.truncated_prompts:
         lines.append(f"  {scores.truncated_prompts} prompts were longer than the encoder reads and were cut")
     return lines
 
 
-def _line(row: Score) -> str:
+def _lines(row: Score) -> list[str]:
     if row.final is None:
-        return f"  {row.metric:<12} skipped: {row.skipped}"
-    text = f"  {row.metric:<12} {_measured(row.final)}"
-    if row.base is not None and row.difference is not None:
-        text = f"  {row.metric:<12} {row.base.value:.3f} -> {_measured(row.final)}"
+        return [f"  {row.metric:<11} skipped: {row.skipped}"]
+    before = "" if row.base is None else f"{_measured(row.base)} -> "
+    real = "" if row.real is None or row.encoder is None else f", true pictures {row.real.value:.3f}"
+    count = f"n={row.final.n}, {row.final.num_prompts} prompts"
+    lines = [f"  {row.metric:<11} {before}{_measured(row.final)}{real}   {count}"]
+    if row.difference is not None:
         spread = "" if row.difference.spread is None else f" ± {row.difference.spread:.3f}"
-        text += f"   change {row.difference.value:+.3f}{spread} ({VERDICTS[row.difference.verdict]})"
-    if row.real is not None and row.encoder is not None:
-        text += f"   true pictures {row.real.value:.3f}"
-    return f"{text}   n={row.final.n}, {row.final.num_prompts} prompts"
+        change = f"{row.difference.value:+.3f}{spread}: {VERDICTS[row.difference.verdict]}"
+        lines.append(f"  {'':<11} {change}")
+    return lines
 
 
 def _measured(measurement: Measurement) -> str:

@@ -50,7 +50,8 @@ def test_a_run_is_scored_shown_and_its_page_written(run: Path, capsys: pytest.Ca
     assert likeness.base is not None and likeness.final is not None
     first = out.splitlines()[0]
     assert first.split()[0] == "likeness"
-    assert f"{likeness.base.value:.3f} -> {likeness.final.value:.3f} ± " in first
+    assert f"likeness    {likeness.base.value:.3f} ± " in first
+    assert f" -> {likeness.final.value:.3f} ± " in first
     assert "n=3, 2 prompts" in first
     assert [line.split()[0] for line in out.splitlines()[:3]] == list(METRICS)
     assert out.splitlines()[-2:] == [str(run / "scores.json"), str(run / "index.html")]
@@ -93,7 +94,7 @@ def test_what_was_not_named_is_skipped_without_complaint(
     record(run)
     code, out, err = told(capsys, f"run={run}")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].startswith("  likeness     skipped: no encoder is named")
+    assert out.splitlines()[0].startswith("  likeness    skipped: no encoder is named")
     assert out.splitlines()[2].split()[:4] == ["health", "1.000", "->", "1.000"]
 
 
@@ -103,7 +104,7 @@ def test_a_run_without_true_pictures_is_not_asked_for_likeness(
     record(run, encoder=tiny_clip)
     code, out, err = told(capsys, f"run={run}")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].startswith("  likeness     skipped: no true pictures of these prompts")
+    assert out.splitlines()[0].startswith("  likeness    skipped: no true pictures of these prompts")
     assert read_scores(run / "scores.json").row("adherence").final is not None
 
 

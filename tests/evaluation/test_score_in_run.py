@@ -48,7 +48,9 @@ def test_a_metric_that_was_skipped_gives_no_number(run: Path) -> None:
     score = scorer_of(composed(), sources_of_toys(run.parent), device="cpu")
     assert score is not None
     assert score(Result(run)) == {"final/health": 1.0}
-    assert [line.split()[0] for line in scores_of(run).lines] == ["likeness", "adherence", "health"]
+    lines = scores_of(run).lines
+    assert [line.split()[0] for line in lines] == ["likeness", "adherence", "health", "+0.000"]
+    assert "skipped" in lines[0] and "skipped" in lines[1]
 
 
 def test_a_run_that_wants_no_scores_has_no_hook(run: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_damaged_scores_file_is_refused(tmp_path: Path) -> None:
         scores_of(tmp_path)
 
 
-def line_of(tmp_path: Path, **fields: object) -> str:
+def lines_of(tmp_path: Path, **fields: object) -> list[str]:
     """The line of one row, from a scores file that says so."""
     row: dict[str, object] = {
         "metric": "likeness",
@@ -86,16 +88,16 @@ def line_of(tmp_path: Path, **fields: object) -> str:
     scores = read_scores(tmp_path / "scores.json")
     write_scores(scores, tmp_path / "again.json")
     assert read_scores(tmp_path / "again.json") == scores
-    return score_lines(scores)[0]
+    return score_lines(scores)
 
 
 def measured(value: float, spread: float | None) -> dict[str, object]:
     return {"value": value, "n": 32, "num_prompts": 16, "spread": spread}
 
 
-def test_a_line_says_before_after_change_and_how_sure(tmp_path: Path) -> None:
+def test_lines_say_before_after_change_and_how_sure(tmp_path: Path) -> None:
     difference = {**measured(0.211, 0.03), "low": 0.181, "high": 0.241, "verdict": "better"}
-    line = line_of(
+    lines = lines_of(
         tmp_path,
         base=measured(0.676, 0.02),
         final=measured(0.887, 0.01),
@@ -103,19 +105,22 @@ def test_a_line_says_before_after_change_and_how_sure(tmp_path: Path) -> None:
         difference=difference,
         encoder="f" * 64,
     )
-    assert line == (
-        "  likeness     0.676 -> 0.887 ± 0.010   change +0.211 ± 0.030 (better than the base)"
-        "   true pictures 0.930   n=32, 16 prompts"
-    )
+    assert lines == [
+        "  likeness    0.676 ± 0.020 -> 0.887 ± 0.010, true pictures 0.930   n=32, 16 prompts",
+        "              +0.211 ± 0.030: better than the base",
+    ]
 
 
 def test_a_line_without_base_or_interval_is_shorter(tmp_path: Path) -> None:
-    assert line_of(tmp_path, final=measured(0.5, None)) == "  likeness     0.500   n=32, 16 prompts"
-    assert line_of(tmp_path, skipped="no encoder") == "  likeness     skipped: no encoder"
+    assert lines_of(tmp_path, final=measured(0.5, None)) == ["  likeness    0.500   n=32, 16 prompts"]
+    assert lines_of(tmp_path, skipped="no encoder") == ["  likeness    skipped: no encoder"]
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_every_verdict_has_words(tmp_path: Path, verdict: Verdict) -> None:
     difference = {**measured(-0.1, None), "low": None, "high": None, "verdict": verdict.value}
-    line = line_of(tmp_path, base=measured(0.6, None), final=measured(0.5, None), difference=difference)
-    assert line == f"  likeness     0.600 -> 0.500   change -0.100 ({VERDICTS[verdict]})   n=32, 16 prompts"
+    lines = lines_of(tmp_path, base=measured(0.6, None), final=measured(0.5, None), difference=difference)
+    assert lines == [
+        "  likeness    0.600 -> 0.500   n=32, 16 prompts",
+        f"              -0.100: {VERDICTS[verdict]}",
+    ]
