@@ -17,6 +17,7 @@ _PREDICTIONS = {
     Prediction.epsilon: "epsilon",
     Prediction.v: "v_prediction",
 }  # as schedulers write them
+_WANTED = '--include "*.json" "*.txt" "*/*.safetensors"'  # not the single files beside the folders
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 
 
@@ -56,7 +57,7 @@ def checkpoint_problems(model: ModelConfig) -> list[str]:
         return []  # a rule says so
     folder = find_checkpoint(name)
     if folder is None:
-        fetch = f", or run: hf download {name}" if is_hub_id(name) else ""
+        fetch = f", or run: hf download {name} {_WANTED}" if is_hub_id(name) else ""
         return [f"model.checkpoint={name}: not found. Give a diffusers folder: model.checkpoint=DIR{fetch}."]
     if not (folder / "model_index.json").is_file():
         return [f"model.checkpoint={name}: not a diffusers folder (no model_index.json in it). Give one."]

@@ -6,6 +6,7 @@ from engine.compose.checkpoint import read_checkpoint
 from engine.compose.device import num_threads, visible_device
 from engine.compose.plan import Plan, estimate_memory, num_parameters
 from engine.compose.run_id import run_folder, run_id
+from engine.compose.sources import lacks_recipe_encoder
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.buckets import buckets_of, choose_bucket
@@ -87,6 +88,13 @@ def _notes(scan: Scan, run: RunConfig) -> list[str]:
     if len(scan.captions_by_ending) > 1:
         counts = ", ".join(f"{count} {ending}" for ending, count in scan.captions_by_ending.items())
         notes.append(f"captions come from files of several endings: {counts}")
+    if run.evaluation.enabled and lacks_recipe_encoder(run):
+        encoder = run.evaluation.encoder
+        notes.append(
+            f"adherence and likeness will not be scored: {encoder} is not on this machine. "
+            f'Run: hf download {encoder} --include "*.json" "*.txt" "*.safetensors", '
+            "or give evaluation.encoder=DIR"
+        )
     if run.sampling.num_prompts == 0:
         notes.append("no pictures will be drawn: sampling.num_prompts=0")
     return notes

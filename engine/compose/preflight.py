@@ -9,7 +9,7 @@ from engine.compose.checkpoint import checkpoint_problems
 from engine.compose.device import visible_device
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
-from engine.compose.sources import DrawnDemo, demo_sources, own_sources
+from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder, own_sources
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, is_demo
 from engine.config.sources import Sources
 from engine.data.scan import scan_folder
@@ -84,7 +84,7 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
     if not evaluation.enabled:
         return []
     encoder = evaluation.encoder
-    if encoder is not None and find_checkpoint(encoder) is None:
+    if encoder is not None and find_checkpoint(encoder) is None and not lacks_recipe_encoder(run):
         fetch = f" Run: hf download {encoder}," if is_hub_id(encoder) else " Give evaluation.encoder=DIR,"
         problems.append(
             f"evaluation.encoder={encoder}: the CLIP that scores the pictures is not on this machine."

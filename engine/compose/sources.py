@@ -7,6 +7,7 @@ from typing import Protocol
 
 from engine.config import RunConfig
 from engine.config.sources import Sources
+from engine.models.locate import find_checkpoint
 
 
 class DrawnDemo(Protocol):
@@ -25,14 +26,24 @@ class DrawnDemo(Protocol):
 def own_sources(run: RunConfig) -> Sources:
     """The sources that the options name."""
     evaluation, prompts = run.evaluation, run.sampling.prompt_file
+    encoder = None if lacks_recipe_encoder(run) else evaluation.encoder
     return Sources(
         pictures=Path(run.dataset.path or ""),
         trigger=run.dataset.trigger,
         class_word=run.dataset.class_word,
         prompts=Path(prompts) if prompts is not None else None,
         manifest=Path(evaluation.references) if evaluation.references is not None else None,
-        encoder=evaluation.encoder,
+        encoder=encoder,
     )
+
+
+def lacks_recipe_encoder(run: RunConfig) -> bool:
+    """Whether the CLIP that the model's recipe recommends is not on this machine.
+
+    A run need not wait for it: what it would score is skipped and said. One that was typed is required.
+    """
+    encoder = run.evaluation.encoder
+    return encoder is not None and encoder == run.model.encoder and find_checkpoint(encoder) is None
 
 
 def demo_sources(run: RunConfig, demo: DrawnDemo) -> Sources:

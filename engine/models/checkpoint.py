@@ -8,7 +8,7 @@ import torch
 from engine.config import ConfigError, Family, ModelConfig
 from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
-from engine.models.locate import find_checkpoint, is_hub_id
+from engine.models.locate import find_checkpoint
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 
@@ -22,9 +22,9 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     """The frozen model that the recipe names, from memory when this process has loaded it before.
 
     dtype    of the denoiser
-    raises   ConfigError when there is no such checkpoint, on disk or on the hub
+    raises   ConfigError when there is no such checkpoint on this machine, or weights of it are missing
     """
-    folder = _fetch(config)
+    folder = _find(config)
     fingerprints = checkpoint_fingerprints(folder)
     key = (fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
@@ -38,36 +38,19 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
 
 def fingerprints_of(config: ModelConfig) -> Fingerprints:
     """The fingerprints of the recipe's checkpoint, without loading it."""
-    return checkpoint_fingerprints(_fetch(config))
+    return checkpoint_fingerprints(_find(config))
 
 
-def _fetch(config: ModelConfig) -> Path:
+def _find(config: ModelConfig) -> Path:
     name = config.checkpoint
     if name is None:
         raise ConfigError(
             f"model.checkpoint=null: model={config.name} has no weights. Give a diffusers folder or a hub id."
         )
     folder = find_checkpoint(name)
-    if folder is not None and (folder / "unet").is_dir():
-        return folder
-    if is_hub_id(name):
-        return _download(name)
-    raise ConfigError(
-        f"model.checkpoint={name}: no such folder. "
-        "Give a diffusers folder (with model_index.json) or a hub id."
-    )
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    wanted = ["model_index.json", "*/*.json", "*/*.txt", "unet/*.safetensors", "vae/*.safetensors"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=[*wanted, "text_encoder/*.safetensors"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    if folder is None or not (folder / "unet").is_dir():
         raise ConfigError(
-            f"model.checkpoint={name}: not in the local hub cache, and it could not be downloaded ({error}). "
-            "Give the path of a diffusers folder, or go online once; a gated model needs its licence "
-            f"accepted on https://huggingface.co/{name} and `hf auth login`."
-        ) from error
+            f"model.checkpoint={name}: no such folder here, nor in the local hub cache. "
+            "Give a diffusers folder (with model_index.json) or a hub id."
+        )
+    return folder

@@ -135,7 +135,7 @@ def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:
 
 def test_missing_hub_checkpoint_tells_how_to_fetch_it() -> None:
     (problem,) = checkpoint_problems(composed("model.checkpoint=someone/nothing").model)
-    assert problem.endswith("or run: hf download someone/nothing.")
+    assert 'or run: hf download someone/nothing --include "*.json"' in problem
 
 
 def test_preflight_collects_everything_before_the_demo_is_drawn(tmp_path: Path) -> None:
@@ -174,3 +174,16 @@ def _no_demo(concept: str, cache: Path):  # type: ignore[no-untyped-def]
 
 def _no_scores(sources: Sources) -> list[str]:
     raise AssertionError("nothing is scored here")
+
+
+def test_a_recipes_encoder_that_is_not_here_is_a_note_and_a_typed_one_a_refusal(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "model")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (512, 512)).save(tmp_path / "photos/a.png")
+    options = ["model=sd15", f"model.checkpoint={tmp_path / 'model'}", f"dataset.path={tmp_path / 'photos'}"]
+    options += ["dataset.class_tokens=thing", f"output_dir={tmp_path}", f"cache_dir={tmp_path}"]
+    plan = preflight(composed(*options), _no_demo, _no_scores)
+    assert plan.sources.encoder is None
+    assert any("openai/clip-vit-large-patch14 is not on this machine" in note for note in plan.notes)
+    with pytest.raises(ConfigError, match="evaluation.encoder=openai/clip-vit-base-patch32"):
+        preflight(composed(*options, "evaluation.encoder=openai/clip-vit-base-patch32"), _no_demo, _no_scores)
