@@ -182,8 +182,8 @@ def test_a_recipes_encoder_that_is_not_here_is_a_note_and_a_typed_one_a_refusal(
     Image.new("RGB", (512, 512)).save(tmp_path / "photos/a.png")
     options = ["model=sd15", f"model.checkpoint={tmp_path / 'model'}", f"dataset.path={tmp_path / 'photos'}"]
     options += ["dataset.class_tokens=thing", f"output_dir={tmp_path}", f"cache_dir={tmp_path}"]
-    plan = preflight(composed(*options), _no_demo, _no_scores)
+    plan = preflight(composed(*options), _no_demo, lambda sources: [])
     assert plan.sources.encoder is None
     assert any("openai/clip-vit-large-patch14 is not on this machine" in note for note in plan.notes)
-    with pytest.raises(ConfigError, match="evaluation.encoder=openai/clip-vit-base-patch32"):
+    with pytest.raises(ConfigError, match=r"evaluation\.encoder=openai/clip-vit-base-patch32"):
         preflight(composed(*options, "evaluation.encoder=openai/clip-vit-base-patch32"), _no_demo, _no_scores)
