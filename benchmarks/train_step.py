@@ -114,7 +114,7 @@ def plain_step(loaded: "Loaded") -> Callable[[], None]:
     noise_scheduler = DDPMScheduler.from_pretrained(PROJECT / "demo/weights", subfolder="scheduler")
 
     def step() -> None:
-        latents, text = _plain_batch(loaded.pictures.data, run.dataset.batch_size)
+        latents, text = _plain_batch(loaded.pictures.feed.data, run.dataset.batch_size)
         noise = torch.randn_like(latents)
         timesteps = torch.randint(0, 1000, (len(latents),))
         noisy = noise_scheduler.add_noise(latents, noise, timesteps)

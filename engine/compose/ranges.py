@@ -40,6 +40,7 @@ class Range:
 
 _COUNT = Range(low=1)
 _COUNT_OR_NONE = Range(low=0)
+_SHARE = Range(low=0, high=1)
 _POSITIVE = Range(low=0, low_open=True)
 _SIDE = Range(low=8, high=8192, multiple_of=8)  # a VAE halves the sides up to three times
 
@@ -59,6 +60,12 @@ RANGES: dict[str, Range] = {
     "optimizer.lr": _POSITIVE,
     "lr_schedule.warmup": _COUNT_OR_NONE,
     "dataset.num_repeats": _COUNT,
+    "dataset.keep_tokens": _COUNT_OR_NONE,
+    "dataset.caption_dropout_rate": _SHARE,
+    "dataset.caption_dropout_every_n_epochs": _COUNT_OR_NONE,
+    "dataset.caption_tag_dropout_rate": _SHARE,
+    "dataset.token_warmup_min": _COUNT_OR_NONE,
+    "dataset.token_warmup_step": _COUNT_OR_NONE,
     "dataset.batch_size": _COUNT,
     "dataset.resolution": _SIDE,
     "dataset.min_bucket_reso": Range(low=8),

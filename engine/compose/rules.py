@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePath
 
+from engine.compose.caption_rules import caption_changes_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.config import DEMO_CONCEPTS, LoRAConfig, MixedPrecision, RunConfig, WandbMode, is_demo
@@ -241,6 +242,7 @@ RULES: tuple[Rule, ...] = (
     device_rule,
     pictures_rule,
     captions_rule,
+    caption_changes_rule,
     bucket_rule,
     sampling_rule,
     evaluation_rule,
@@ -254,6 +256,7 @@ FREE: tuple[str, ...] = (
     "model.family",
     "lr_schedule.kind",
     "dataset.enable_bucket",
+    "dataset.cache_text_embeddings",
     "training.gradient_checkpointing",
     "sampling.sampler",
     "evaluation.enabled",

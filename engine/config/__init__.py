@@ -11,6 +11,7 @@ from engine.config.noise import NoiseConfig
 from engine.config.optimizer import OptimizerConfig
 from engine.config.run import RunConfig
 from engine.config.sampling import Sampler, SamplingConfig
+from engine.config.subset import SubsetConfig
 from engine.config.tracking import TrackingConfig, WandbMode
 from engine.config.training import MixedPrecision, TrainingConfig
 
@@ -34,6 +35,7 @@ __all__ = [
     "RunConfig",
     "Sampler",
     "SamplingConfig",
+    "SubsetConfig",
     "TrackingConfig",
     "TrainingConfig",
     "WandbMode",

@@ -1,23 +1,23 @@
 """Which pictures are learnt, and how they are cut and batched."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from engine.config.subset import SubsetConfig
 
 
 @dataclass(kw_only=True, slots=True)
-class DatasetConfig:
+class DatasetConfig(SubsetConfig):
     """A folder of pictures with captions beside them, or with one class token phrase for all."""
 
     path: str | None = None  # folder of pictures, sub-folders included; null = the demo's concept
     concept: str | None = None  # demo only, without path: sks (null), night or bright
     trigger: str | None = None  # trigger words in the captions, stripped before scoring
     class_word: str | None = None  # the plain word of the concept's class; replaces the trigger in scoring
-    class_tokens: str | None = None  # caption of pictures that have no caption file
-    caption_extension: list[str] = field(default_factory=lambda: [".caption", ".txt"])  # first found is read
-    num_repeats: int = 1  # times that each picture is seen in an epoch; >= 1
     batch_size: int = 1  # pictures in one step, all of one bucket; >= 1
     resolution: int = 512  # pixels; a bucket's area is at most its square
     enable_bucket: bool = True  # false: every picture is cut to a centred square
     min_bucket_reso: int = 256  # pixels; the shortest side of a bucket
     max_bucket_reso: int = 1024  # pixels; the longest side of a bucket
     bucket_reso_steps: int = 64  # pixels; bucket sides are multiples of it
+    cache_text_embeddings: bool = True  # false: captions are encoded at each step, so that they may vary
     bucket_no_upscale: bool = False  # true: small pictures keep their size, min and max are not used

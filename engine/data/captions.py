@@ -31,9 +31,10 @@ def find_caption(image: Path, extensions: Sequence[str]) -> CaptionFile | None:
     return None
 
 
-def read_caption_file(path: Path) -> str:
+def read_caption_file(path: Path, *, all_lines: bool = False) -> str:
     """The first line without the blanks around it; a blank first line is an empty caption.
 
+    all_lines  every line that is not blank, for wildcards, which draw one of them
     raises  CaptionError for an empty file, for one that is not UTF-8 and for one that cannot be opened
     """
     try:
@@ -44,6 +45,8 @@ def read_caption_file(path: Path) -> str:
         raise CaptionError(error.strerror or type(error).__name__) from error
     if not text:
         raise CaptionError("empty")
+    if all_lines:
+        return "\n".join(line.strip() for line in text.splitlines() if line.strip())
     return text.split("\n", 1)[0].strip()
 
 

@@ -36,7 +36,7 @@ class Encoders:
     """What turns pictures and captions into tensors, and the fingerprints that results are kept under."""
 
     encode_images: Callable[[Tensor], MeanAndStd]  # pixels [B, 3, H, W] in [-1, 1]
-    encode_prompts: Callable[[Sequence[str]], Tensor]  # B prompts -> [B, L, D]
+    encode_prompts: Callable[[Sequence[str]], Tensor] | None  # B prompts -> [B, L, D]; None: not kept
     vae_fingerprint: str
     text_fingerprint: str
     vae_dtype: torch.dtype  # in which they compute; what they give is kept in float32
@@ -53,7 +53,7 @@ class EncodedDataset:
     bucket_of: list[Size] = field(default_factory=list)
     mean: list[Tensor] = field(default_factory=list)  # [C, h, w] float32
     std: list[Tensor] = field(default_factory=list)  # [C, h, w] float32
-    text: list[Tensor] = field(default_factory=list)  # [L, D] float32; equal captions share one tensor
+    text: list[Tensor] = field(default_factory=list)  # [L, D] float32; empty where captions are not kept
     skipped: list[str] = field(default_factory=list)  # "sub/a.png (why)" of those that could not
     num_encoded: int = 0  # pictures and captions that were not in the cache
 
@@ -102,7 +102,7 @@ def encode_dataset(
     on_progress  is told (done, all), pictures and captions together
     raises       ConfigError when no picture can be decoded, or the cache cannot be written
     """
-    captions = sorted({picture.caption for picture in scan.pictures})
+    captions = sorted({picture.caption for picture in scan.pictures} if encoders.encode_prompts else ())
     progress = _Progress(len(scan.pictures) + len(captions), on_progress)
     work = _Work(scan=scan, encoders=encoders, cache_dir=cache_dir, progress=progress)
     latents = work.encode_pictures(choices, batch_size)
@@ -118,7 +118,7 @@ def encode_dataset(
         bucket_of=[choices[index].bucket for index in order],
         mean=[latents[index]["mean"] for index in order],
         std=[latents[index]["std"] for index in order],
-        text=[texts[scan.pictures[index].caption] for index in order],
+        text=[texts[scan.pictures[index].caption] for index in order] if texts else [],
         skipped=work.skipped,
         num_encoded=work.num_encoded,
     )
@@ -166,6 +166,7 @@ class _Work:
         )
         entry = self._text_cache.get(key)
         if entry is None:
+            assert encoders.encode_prompts is not None, "captions are kept"
             entry = {"text": _finite(encoders.encode_prompts([caption])[0], f"the caption {caption!r}")}
             self._keep(self._text_cache, key, entry)
         self._progress.advance()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config import DatasetConfig
+from engine.data.caption_changes import settled_caption, varies
 from engine.data.captions import CaptionError, CaptionFile, find_caption, read_caption_file
 from engine.data.folder import files_below, folder_problem, left_out, no_pictures
 from engine.data.headers import HeaderError, read_size, readable_endings
@@ -22,7 +23,7 @@ class Picture:
     path: Path
     width: int  # pixels, as the picture is shown
     height: int
-    caption: str
+    caption: str  # as the text encoder gets it; as in its file where captions vary
     repeats: int  # times in an epoch
 
 
@@ -132,15 +133,20 @@ class _Captions:
         found = find_caption(path, self._config.caption_extension)
         if found is None:
             if self._config.class_tokens is not None:
-                self.texts[path] = self._config.class_tokens
+                self.texts[path] = self._fixed(self._config.class_tokens)
             else:
                 self._without.append(path.relative_to(folder).as_posix())
             return
         self._files[path] = found
         try:
-            self.texts[path] = read_caption_file(found.path)
+            text = read_caption_file(found.path, all_lines=self._config.enable_wildcard)
+            self.texts[path] = self._fixed(text)
         except CaptionError as error:
             self._wrong.append(f"{found.path.relative_to(folder).as_posix()} ({error})")
+
+    def _fixed(self, text: str) -> str:
+        """As the text encoder gets it, unless that is another caption at each step."""
+        return text if varies(self._config) else settled_caption(text, self._config)
 
     def problems(self, files: Sequence[Path]) -> list[str]:
         problems = []

@@ -40,13 +40,14 @@ def picture_noise(prompt: str, seed: int, shape: Sequence[int]) -> Tensor:
 
 def seed_torch(seed: int, stream: str, step: int) -> None:
     """Seed torch's global generators, which dropout layers draw from."""
-    torch.manual_seed(_key(seed, stream, step, 0) % 2**63)
+    torch.manual_seed(seed_of(seed, stream, step, 0) % 2**63)
+
+
+def seed_of(seed: int, stream: str, step: int, sample: int) -> int:
+    """128 bits that belong to one draw: what any other generator (of captions, crops) is seeded with."""
+    text = f"{seed}|{stream}|{step}|{sample}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
 
 
 def _generator(seed: int, stream: str, step: int, sample: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=_key(seed, stream, step, sample)))
-
-
-def _key(seed: int, stream: str, step: int, sample: int) -> int:
-    text = f"{seed}|{stream}|{step}|{sample}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
+    return np.random.Generator(np.random.Philox(key=seed_of(seed, stream, step, sample)))

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from engine.config.outcome import Outcome
-from engine.data.encode import EncodedDataset
 from engine.diffusion.seeding import seed_torch
 from engine.models.family import ModelFamily
+from engine.training.feed import Feed
 from engine.training.interrupt import Interrupt
-from engine.training.step import Batch, Objective, make_draws, training_losses
+from engine.training.step import Objective, make_draws, training_losses
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -37,8 +37,7 @@ class LoopPlan:
     """What the loop works through; nothing of it changes."""
 
     family: ModelFamily
-    data: EncodedDataset
-    batch_at: Callable[[int], list[int]]  # micro-step -> pictures of one bucket
+    feed: Feed
     objective: Objective
     seed: int
     total_steps: int
@@ -98,11 +97,13 @@ def _one_step(plan: LoopPlan, state: LoopState) -> StepReport:
     losses: list[Tensor] = []
     num_images = 0
     for micro in range(plan.gradient_accumulation):
-        indices = plan.batch_at(state.step * plan.gradient_accumulation + micro)
-        loss = _batch_loss(plan, state, indices, first_position=num_images, micro=micro)
+        micro_step = state.step * plan.gradient_accumulation + micro
+        pictures = plan.feed.pictures_at(micro_step)
+        samples = range(num_images, num_images + len(pictures))
+        loss = _batch_loss(plan, state, pictures, micro_step=micro_step, samples=samples)
         state.accelerator.backward(loss / plan.gradient_accumulation)
         losses.append(loss.detach())
-        num_images += len(indices)
+        num_images += len(pictures)
     loss_value = float(torch.stack(losses).mean())
     if not math.isfinite(loss_value):
         raise DivergedError(f"the loss of step {state.step + 1} is {loss_value}")
@@ -123,18 +124,14 @@ def _one_step(plan: LoopPlan, state: LoopState) -> StepReport:
 
 
 def _batch_loss(
-    plan: LoopPlan, state: LoopState, indices: Sequence[int], *, first_position: int, micro: int
+    plan: LoopPlan, state: LoopState, pictures: Sequence[int], *, micro_step: int, samples: Sequence[int]
 ) -> Tensor:
-    mean = torch.stack([plan.data.mean[index] for index in indices])
-    batch = Batch(
-        mean=mean,
-        std=torch.stack([plan.data.std[index] for index in indices]),
-        text=torch.stack([plan.data.text[index] for index in indices]),
-    )
-    positions = range(first_position, first_position + len(indices))
+    batch = plan.feed.load(pictures, micro_step=micro_step, step=state.step, samples=samples)
     num_timesteps = len(plan.family.alphas_cumprod)
-    draws = make_draws(plan.seed, state.step, positions, shape=mean.shape[1:], num_timesteps=num_timesteps)
-    seed_torch(plan.seed, "dropout", state.step * plan.gradient_accumulation + micro)
+    draws = make_draws(
+        plan.seed, state.step, samples, shape=batch.mean.shape[1:], num_timesteps=num_timesteps
+    )
+    seed_torch(plan.seed, "dropout", micro_step)
     with state.accelerator.autocast():
         return training_losses(plan.family, batch, draws, plan.objective).mean()
 

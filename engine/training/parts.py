@@ -9,11 +9,12 @@ from rich.console import Console
 from engine.compose.plan import Plan
 from engine.config import LoRAConfig, RunConfig
 from engine.data.batches import BatchOrder
-from engine.data.encode import EncodedDataset, Encoders, encode_dataset
+from engine.data.encode import Encoders, encode_dataset
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
+from engine.training.feed import Feed
 from engine.training.setup import model_dtype
 from engine.validation import ValidationPicture
 
@@ -28,10 +29,10 @@ class Model:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Pictures:
-    """The data set, the order in which it is seen, and the part that the validation loss looks at."""
+    """What the steps are fed with, what had to be left out, and what the validation loss looks at."""
 
-    data: EncodedDataset
-    order: BatchOrder
+    feed: Feed
+    skipped: list[str]
     validation: list[ValidationPicture]
 
 
@@ -57,7 +58,7 @@ def load_pictures(
     """
     encoders = Encoders(
         encode_images=family.encode_images,
-        encode_prompts=family.encode_prompts,
+        encode_prompts=family.encode_prompts if run.dataset.cache_text_embeddings else None,
         vae_fingerprint=family.fingerprints.vae,
         text_fingerprint=family.fingerprints.text,
         vae_dtype=torch.float32,
@@ -76,12 +77,22 @@ def load_pictures(
     order = BatchOrder(
         bucket_of=data.bucket_of, repeats=data.repeats, batch_size=run.dataset.batch_size, seed=run.seed
     )
-    validation = choose_validation(data, run.training.validation_images)
-    return Pictures(data=data, order=order, validation=validation)
+    feed = Feed(
+        dataset=run.dataset,
+        family=family,
+        data=data,
+        order=order,
+        seed=run.seed,
+        total_steps=plan.total_steps,
+    )
+    validation = choose_validation(feed, run.training.validation_images)
+    return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
 
-def choose_validation(data: EncodedDataset, count: int) -> list[ValidationPicture]:
+def choose_validation(feed: Feed, count: int) -> list[ValidationPicture]:
     """Pictures spread evenly over the data set: always the same ones."""
-    total = len(data.mean)
+    total = len(feed.data.mean)
     chosen = sorted({index * total // min(count, total) for index in range(min(count, total))})
-    return [ValidationPicture(latents=data.mean[index], text=data.text[index]) for index in chosen]
+    return [
+        ValidationPicture(latents=feed.data.mean[index], text=feed.settled_text(index)) for index in chosen
+    ]

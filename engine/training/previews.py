@@ -6,6 +6,7 @@ from rich.console import Console
 
 from engine.compose.plan import Plan
 from engine.config import RunConfig
+from engine.data.caption_changes import settled_caption
 from engine.sampling.draw import draw_pictures, draw_settings
 from engine.sampling.prompt_file import load_prompts
 from engine.training.clock import Clock
@@ -22,7 +23,8 @@ def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
     if plan.sources.prompts is not None:
         prompts = [prompt.text for prompt in load_prompts(plan.sources.prompts)]
     else:
-        prompts = list(dict.fromkeys(picture.caption for picture in plan.scan.pictures))
+        captions = (settled_caption(picture.caption, run.dataset) for picture in plan.scan.pictures)
+        prompts = list(dict.fromkeys(captions))
     return SamplePlan(
         prompts=prompts[: config.num_prompts],
         seeds=list(config.seeds),

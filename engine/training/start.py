@@ -42,8 +42,7 @@ def start_or_resume(run: RunConfig, plan: Plan, model: Model, pictures: Pictures
     )
     loop_plan = LoopPlan(
         family=model.family,
-        data=pictures.data,
-        batch_at=pictures.order.batch_at,
+        feed=pictures.feed,
         objective=Objective(noise=run.noise, loss=run.loss, prediction=run.model.prediction),
         seed=run.seed,
         total_steps=plan.total_steps,

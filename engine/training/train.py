@@ -59,7 +59,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     closing.callback(model.network.detach)
     result.num_parameters = model.network.num_parameters
     pictures = load_pictures(run, plan, model.family, clock=clock, console=console)
-    result.skipped_pictures = pictures.data.skipped
+    result.skipped_pictures = pictures.skipped
     start = start_or_resume(run, plan, model, pictures)
     clock.earlier = start.seconds
     if start.resumed_step is not None:

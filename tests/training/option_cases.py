@@ -8,6 +8,7 @@ DRAWN = frozenset({"base", "final"})
 SCORED = ("evaluation.enabled=true", "sampling.num_prompts=2")
 PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.steps=5")
 TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
+VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
 _BATCH = "dataset.batch_size=${model.default_batch_size}"  # the toy runs set these; here the recipe does
 _STEPS = "training.steps=null"
 
@@ -35,6 +36,11 @@ def _learnt(to: str, *also: str, of: Sequence[str] = ("sampling.num_prompts=0",)
 
 def _paced(to: str, *also: str, of: Sequence[str] = ("sampling.num_prompts=0",)) -> Changes:
     return Changes(to, LEARNT | {"rates"}, of, also)
+
+
+def _varied(to: str, *of: str) -> Changes:
+    """What captions that vary change: what is learnt, for the validation loss sees settled captions."""
+    return Changes(to, LEARNT, (*VARYING, *of))
 
 
 def _drawn(to: str, *also: str) -> Changes:
@@ -87,6 +93,22 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.class_word": _scored("dataset.class_word=heart"),
     "dataset.class_tokens": _learnt("dataset.class_tokens=a blue circle", of=TAGGED),
     "dataset.caption_extension": _learnt("dataset.caption_extension=[.txt]", of=PHOTOS),
+    "dataset.caption_prefix": _learnt("dataset.caption_prefix=big"),
+    "dataset.caption_suffix": _learnt("dataset.caption_suffix=big"),
+    "dataset.caption_separator": _varied("dataset.caption_separator=' in '", "dataset.shuffle_caption=true"),
+    "dataset.secondary_separator": _learnt("dataset.secondary_separator=' in '"),
+    "dataset.shuffle_caption": _varied("dataset.shuffle_caption=true"),
+    "dataset.keep_tokens": _varied("dataset.keep_tokens=1", "dataset.caption_tag_dropout_rate=1"),
+    "dataset.keep_tokens_separator": _varied(
+        "dataset.keep_tokens_separator=' in '", "dataset.caption_tag_dropout_rate=1"
+    ),
+    "dataset.enable_wildcard": Shown("test_wildcards_and_lines_are_drawn_at_each_step"),
+    "dataset.caption_dropout_rate": _varied("dataset.caption_dropout_rate=0.7"),
+    "dataset.caption_dropout_every_n_epochs": _varied("dataset.caption_dropout_every_n_epochs=1"),
+    "dataset.caption_tag_dropout_rate": _varied("dataset.caption_tag_dropout_rate=0.5"),
+    "dataset.token_warmup_min": _varied("dataset.token_warmup_min=0", "dataset.token_warmup_step=3"),
+    "dataset.token_warmup_step": _varied("dataset.token_warmup_step=3"),
+    "dataset.cache_text_embeddings": Shown("test_captions_that_are_not_kept_are_encoded_at_each_step"),
     "dataset.num_repeats": _paced("dataset.num_repeats=2", of=(*PHOTOS, _STEPS, "training.epochs=1")),
     "dataset.batch_size": _learnt("dataset.batch_size=3"),
     "dataset.resolution": Changes("dataset.resolution=32", LEARNT | DRAWN, ()),

@@ -306,3 +306,55 @@ def largest_step(one: dict[str, bytes], other: dict[str, bytes]) -> int:
 
 def pixels(png: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":
     return np.asarray(Image.open(BytesIO(png)), dtype=np.int16)
+
+
+def test_captions_that_are_not_kept_are_encoded_at_each_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _note_prompts(monkeypatch)
+    options = ("sampling.num_prompts=0", "training.steps=3")
+    kept = train_small(folder / "kept", *options)
+    assert [len(captions) for captions in asked] == [1] * 12  # each caption once, by itself
+    asked.clear()
+    fresh = train_small(folder / "fresh", *options, "dataset.cache_text_embeddings=false")
+    assert [len(captions) for captions in asked] == [1, 2, 2, 2]  # of the validation, then of each batch
+    assert kept.weights is not None and fresh.weights is not None
+    for key, value in load_file(fresh.weights).items():
+        assert torch.allclose(value, load_file(kept.weights)[key], atol=1e-4), key
+
+
+def test_wildcards_and_lines_are_drawn_at_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.effect_noise((64, 64), 60).convert("RGB").save(photos / "a.png")
+    (photos / "a.txt").write_text("a {red|blue} star\na {big|small} heart\n")
+    asked = _note_prompts(monkeypatch)
+    options = (f"dataset.path={photos}", "sampling.num_prompts=0", "training.steps=24")
+    varying = ("dataset.enable_wildcard=true", "dataset.cache_text_embeddings=false")
+    train_small(tmp_path, *options, *varying)
+    once = list(asked)
+    assert {text for captions in once for text in captions} == {
+        "a red star",
+        "a blue star",
+        "a big heart",
+        "a small heart",
+    }
+    asked.clear()
+    train_small(tmp_path, *options, *varying, "force=true")
+    assert asked == once  # the same seed draws the same
+    asked.clear()
+    train_small(tmp_path, *options, "dataset.cache_text_embeddings=false")
+    assert {text for captions in asked for text in captions} == {"a {red|blue} star"}
+
+
+def _note_prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The prompts of every call of the text encoder from now on."""
+    asked: list[list[str]] = []
+    plain = StableDiffusion1.encode_prompts
+
+    def noting(self: StableDiffusion1, prompts: Sequence[str]) -> torch.Tensor:
+        asked.append(list(prompts))
+        return plain(self, prompts)
+
+    monkeypatch.setattr(StableDiffusion1, "encode_prompts", noting)
+    return asked
