@@ -104,6 +104,7 @@ TORCH_FREE = (
     "engine.models.locate",
     "engine.optimizers.table",
     "engine.data.captions",
+        "engine.data.caption_changes",
     "engine.data.scan",
     "engine.data.buckets",
     "engine.data.repeats",
