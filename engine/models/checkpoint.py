@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from engine.config import ConfigError, Family, ModelConfig
 from engine.models.family import ModelFamily
@@ -22,7 +23,7 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     """The frozen model that the recipe names, from memory when this process has loaded it before.
 
     dtype    of the denoiser
-    raises   ConfigError when there is no such checkpoint on this machine, or weights of it are missing
+    raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged
     """
     folder = _find(config)
     fingerprints = checkpoint_fingerprints(folder)
@@ -30,9 +31,15 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     if key not in _loaded:
         quiet_loading()
         _loaded.clear()  # one base at a time: two do not fit beside each other on most cards
-        _loaded[key] = LOADERS[config.family](
-            config, folder, fingerprints=fingerprints, device=device, dtype=dtype
-        )
+        try:
+            _loaded[key] = LOADERS[config.family](
+                config, folder, fingerprints=fingerprints, device=device, dtype=dtype
+            )
+        except (OSError, ValueError, SafetensorError) as error:  # diffusers' and transformers', for damage
+            cause = " ".join(str(error).split())
+            raise ConfigError(
+                f"model.checkpoint={config.checkpoint}: cannot be loaded ({cause}). Get the checkpoint again."
+            ) from error
     return _loaded[key]
 
 

@@ -134,14 +134,25 @@ class Parts:
         self.vae = _load_part(AutoencoderKL, folder, "vae", torch.float32)
         self.unet = _load_part(UNet2DConditionModel, folder, "unet", dtype)
         self.text_encoder = _load_part(CLIPTextModel, folder, "text_encoder", dtype)
+        if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+            raise ConfigError(  # transformers would make one that knows no word
+                f"model.checkpoint={folder}: no vocab.json in tokenizer/. Get the checkpoint again."
+            )
         self.tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
         self.scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
 
 
 def _load_part(kind: type[_Part], folder: Path, name: str, dtype: torch.dtype) -> _Part:
     """One model of the folder; ConfigError where weights of it are missing, which would be left random."""
+    files = [file.name for file in (folder / name).glob("*.safetensors")]
+    has_plain = not files or any(".fp16" not in file and "non_ema" not in file for file in files)
     part, report = kind.from_pretrained(  # type: ignore[attr-defined]
-        folder, subfolder=name, use_safetensors=True, dtype=dtype, output_loading_info=True
+        folder,
+        subfolder=name,
+        variant=None if has_plain else "fp16",
+        use_safetensors=True,
+        dtype=dtype,
+        output_loading_info=True,
     )
     if report["missing_keys"]:
         first = sorted(report["missing_keys"])[0]

@@ -1,22 +1,32 @@
 """What every model family must hold to: its tests subclass ModelFamilyContract and give a checkpoint."""
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.config import ConfigError, LoRAConfig, ModelConfig, Sampler
+from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
+from engine.config import ConfigError, LayerGroup, LoRAConfig, ModelConfig, Sampler
 from engine.diffusion.seeding import picture_noise
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
-from engine.networks.lora import attach_lora
+from engine.networks.lora import LoRANetwork, attach_lora
 from engine.sampling.draw import DrawSettings, draw_pictures
 
 CPU = torch.device("cpu")
 PROMPTS = ["a red star in the middle, blue background", "a sks creature"]
+SCHEDULERS = {
+    Sampler.ddim: diffusers.DDIMScheduler,
+    Sampler.euler: diffusers.EulerDiscreteScheduler,
+    Sampler.dpmpp_2m: diffusers.DPMSolverMultistepScheduler,
+}
 
 
 class ModelFamilyContract:
@@ -58,9 +68,10 @@ class ModelFamilyContract:
     def test_text_embeddings_are_the_pipelines(
         self, family: ModelFamily, pipeline: DiffusionPipeline
     ) -> None:
+        prompts = [*PROMPTS, "", "a red star, " * 60]  # the last is longer than the model's text
         with torch.no_grad():
-            theirs, _ = pipeline.encode_prompt(PROMPTS, CPU, 1, do_classifier_free_guidance=False)
-        assert torch.equal(family.encode_prompts(PROMPTS), theirs)
+            theirs, _ = pipeline.encode_prompt(prompts, CPU, 1, do_classifier_free_guidance=False)
+        assert torch.equal(family.encode_prompts(prompts), theirs)
 
     def test_the_prediction_is_the_denoisers(self, family: ModelFamily, pipeline: DiffusionPipeline) -> None:
         latents, timesteps, text = _latents(family), torch.tensor([10, 900]), family.encode_prompts(PROMPTS)
@@ -74,37 +85,69 @@ class ModelFamilyContract:
         assert torch.equal(family.alphas_cumprod, pipeline.scheduler.alphas_cumprod)
 
     @pytest.mark.parametrize("guidance", [1.0, 3.0])
+    @pytest.mark.parametrize("sampler", list(Sampler))
     def test_a_picture_is_the_one_that_diffusers_draws(
-        self, family: ModelFamily, pipeline: DiffusionPipeline, guidance: float
+        self, family: ModelFamily, pipeline: DiffusionPipeline, sampler: Sampler, guidance: float
     ) -> None:
         settings = DrawSettings(
             width=64,
             height=64,
             steps=4,
             guidance_scale=guidance,
-            sampler=Sampler.ddim,
-            negative_prompt="",
+            sampler=sampler,
+            negative_prompt="a blue heart",
         )
         (ours,) = draw_pictures(family, PROMPTS[:1], [5], settings)
         side = 64 // family.latent_factor
         noise = picture_noise(PROMPTS[0], 5, (family.latent_channels, side, side))[None]
-        size = {"width": 64, "height": 64, "num_inference_steps": 4}
-        theirs = pipeline(PROMPTS[0], latents=noise, guidance_scale=guidance, **size).images[0]
+        pipeline.scheduler = SCHEDULERS[sampler].from_config(pipeline.scheduler.config)
+        theirs = pipeline(
+            PROMPTS[0],
+            negative_prompt="a blue heart",
+            latents=noise,
+            guidance_scale=guidance,
+            num_inference_steps=4,
+            width=64,
+            height=64,
+        ).images[0]
         assert theirs.tobytes() == ours.image.tobytes()
 
-    def test_the_base_is_frozen_and_a_lora_on_each_group_gets_a_gradient(self, family: ModelFamily) -> None:
+    def test_in_bfloat16_it_answers_in_float32_and_nearly_the_same(
+        self, family: ModelFamily, config: ModelConfig
+    ) -> None:
+        timesteps = torch.tensor([10, 900])
+        half = load_family(config, device=CPU, dtype=torch.bfloat16)
+        assert half is not family
+        text, text_half = family.encode_prompts(PROMPTS), half.encode_prompts(PROMPTS)
+        with torch.no_grad():
+            exact = family.predict(_latents(family), timesteps, text)
+            rounded = half.predict(_latents(half), timesteps, text_half)
+        assert text_half.dtype == rounded.dtype == torch.float32
+        assert 0 < float((rounded - exact).abs().mean()) < 0.03 * float(exact.abs().mean())
+
+    def test_nothing_of_the_base_can_be_trained(self, family: ModelFamily) -> None:
+        parts = family.sampling_pipeline(Sampler.ddim).components.values()  # type: ignore[attr-defined]
+        parameters = [p for part in parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
+        assert parameters and not any(parameter.requires_grad for parameter in parameters)
+        assert not any(part.training for part in parts if isinstance(part, torch.nn.Module))
+
+    def test_a_lora_on_every_group_gets_a_gradient_and_recomputing_gives_the_same(
+        self, family: ModelFamily
+    ) -> None:
         layers = family.adaptable_layers()
         groups = list(dict.fromkeys(layer.group for layer in layers))
         network = attach_lora(LoRAConfig(rank=2, layers=groups), layers, seed=0, device=CPU)
         try:
-            text = family.encode_prompts(PROMPTS)
-            family.predict(_latents(family), torch.tensor([10, 900]), text).square().mean().backward()
-            for attached in network.layers:
-                gradient = attached.layer.matrices.up.grad  # up is zero at first: down has no gradient yet
-                assert gradient is not None and bool(gradient.abs().sum() > 0), attached.key
-                assert not any(parameter.requires_grad for parameter in attached.layer.base.parameters())
+            plain = _gradients(family, network)
+            family.set_gradient_checkpointing(True)
+            recomputed = _gradients(family, network)
         finally:
+            family.set_gradient_checkpointing(False)
             network.detach()
+        assert len(plain) == len(layers)
+        for key, gradient in plain.items():
+            assert bool(gradient.abs().sum() > 0), key
+            assert torch.allclose(gradient, recomputed[key], rtol=1e-4, atol=1e-9), key
 
     def test_adaptable_layers_exist_and_come_once_in_the_models_order(self, family: ModelFamily) -> None:
         layers = family.adaptable_layers()
@@ -115,22 +158,75 @@ class ModelFamilyContract:
             order = [name for name, _ in own[0].root.named_modules()]
             assert [layer.name for layer in own] == sorted((one.name for one in own), key=order.index)
 
+    def test_the_plan_reads_the_same_layers_from_the_files_alone(
+        self, family: ModelFamily, config: ModelConfig
+    ) -> None:
+        read = read_checkpoint(config)
+        loaded = family.adaptable_layers()
+        assert read.latent_factor == family.latent_factor
+        assert {(layer.name, layer.group, layer.shape) for layer in read.layers} == {
+            (one.name, one.group, tuple(one.root.get_submodule(one.name).weight.shape)) for one in loaded
+        }
+        assert len(read.layers) == len(loaded)
+        assert all(isinstance(layer.group, LayerGroup) for layer in loaded)
+
     def test_a_second_load_gives_the_model_that_is_there(
         self, family: ModelFamily, config: ModelConfig
     ) -> None:
         assert load_family(config, device=CPU, dtype=torch.float32) is family
 
-    def test_a_checkpoint_that_lacks_weights_is_refused_by_name(
+    def test_a_checkpoint_that_lacks_a_weight_is_refused_by_name(
         self, checkpoint: Path, config: ModelConfig, tmp_path: Path
     ) -> None:
-        broken = _copy_without_a_weight(checkpoint, tmp_path / "broken")
-        with pytest.raises(ConfigError, match=r"unet lacks 1 weights, the first: conv_in\.weight"):
-            load_family(_at(config, str(broken)), device=CPU, dtype=torch.float32)
+        for part, file in _weight_files(checkpoint).items():
+            broken = _copy(checkpoint, tmp_path / part)
+            weights = load_file(broken / file)
+            first = min(weights)
+            del weights[first]
+            save_file(weights, broken / file, metadata={"format": "pt"})
+            with pytest.raises(ConfigError) as refusal:
+                load_family(_at(config, broken), device=CPU, dtype=torch.float32)
+            (problem,) = refusal.value.problems
+            assert f"{part} lacks 1 weights, the first: {first}. Get the checkpoint again." in problem
 
-    @pytest.mark.parametrize("name", ["no/such", "nowhere", None])
-    def test_a_checkpoint_that_is_not_there_is_refused(self, config: ModelConfig, name: str | None) -> None:
-        with pytest.raises(ConfigError, match=r"model\.checkpoint="):
-            load_family(_at(config, name), device=CPU, dtype=torch.float32)
+    def test_a_damaged_part_is_refused_with_a_sentence(
+        self, checkpoint: Path, config: ModelConfig, tmp_path: Path
+    ) -> None:
+        for part, file in _weight_files(checkpoint).items():
+            broken = _copy(checkpoint, tmp_path / part)
+            (broken / file).write_bytes((checkpoint / file).read_bytes()[:-100])  # as a full disk leaves it
+            with pytest.raises(ConfigError, match=r"cannot be loaded \(.*\)\. Get the checkpoint again\."):
+                load_family(_at(config, broken), device=CPU, dtype=torch.float32)
+
+    def test_weights_of_the_fp16_variant_alone_are_taken(
+        self, family: ModelFamily, checkpoint: Path, config: ModelConfig, tmp_path: Path
+    ) -> None:
+        renamed = _copy(checkpoint, tmp_path / "fp16")
+        for file in _weight_files(checkpoint).values():
+            (renamed / file).rename(renamed / file.with_suffix(".fp16.safetensors"))
+        other = _at(config, renamed)
+        assert checkpoint_problems(other) == []
+        found = load_family(other, device=CPU, dtype=torch.float32)
+        for one, two in zip(found.adaptable_layers(), family.adaptable_layers(), strict=True):
+            assert torch.equal(
+                one.root.get_submodule(one.name).weight, two.root.get_submodule(two.name).weight
+            )
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("no/such", "no such folder here, nor in the local hub cache. Give a diffusers folder"),
+            ("nowhere", "no such folder here, nor in the local hub cache. Give a diffusers folder"),
+            (None, "has no weights. Give a diffusers folder or a hub id."),
+        ],
+    )
+    def test_a_checkpoint_that_is_not_there_is_refused(
+        self, config: ModelConfig, name: str | None, words: str
+    ) -> None:
+        with pytest.raises(ConfigError) as refusal:
+            load_family(replace(config, checkpoint=name), device=CPU, dtype=torch.float32)
+        (problem,) = refusal.value.problems
+        assert problem.startswith(f"model.checkpoint={name or 'null'}: ") and words in problem
 
 
 def _random(*shape: int) -> Tensor:
@@ -142,18 +238,31 @@ def _latents(family: ModelFamily) -> Tensor:
     return _random(2, family.latent_channels, side, side)
 
 
-def _at(config: ModelConfig, checkpoint: str | None) -> ModelConfig:
-    from dataclasses import replace
+def _gradients(family: ModelFamily, network: LoRANetwork) -> dict[str, Tensor]:
+    """Of the up matrices: they are zero at first, so that down has no gradient yet."""
+    network.zero_grad()
+    text = family.encode_prompts(PROMPTS)
+    family.predict(_latents(family), torch.tensor([10, 900]), text).square().mean().backward()
+    return {attached.key: attached.layer.matrices.up.grad.clone() for attached in network.layers}
 
-    return replace(config, checkpoint=checkpoint)
+
+def _at(config: ModelConfig, checkpoint: Path) -> ModelConfig:
+    return replace(config, checkpoint=str(checkpoint))
 
 
-def _copy_without_a_weight(checkpoint: Path, folder: Path) -> Path:
-    import shutil
+def _parts(checkpoint: Path) -> list[str]:
+    rows = json.loads((checkpoint / "model_index.json").read_text())
+    return [name for name, row in rows.items() if isinstance(row, list) and row[0] is not None]
 
-    shutil.copytree(checkpoint, folder)
-    file = folder / "unet/diffusion_pytorch_model.safetensors"
-    weights = load_file(file)
-    del weights["conv_in.weight"]
-    save_file(weights, file, metadata={"format": "pt"})
+
+def _weight_files(checkpoint: Path) -> dict[str, Path]:
+    files = {part: list((checkpoint / part).glob("*.safetensors")) for part in _parts(checkpoint)}
+    return {part: found[0].relative_to(checkpoint) for part, found in files.items() if found}
+
+
+def _copy(checkpoint: Path, folder: Path) -> Path:
+    folder.mkdir()
+    shutil.copy(checkpoint / "model_index.json", folder)
+    for part in _parts(checkpoint):
+        shutil.copytree(checkpoint / part, folder / part)
     return folder

@@ -33,6 +33,13 @@ def test_a_hub_id_is_looked_up_in_the_local_cache_only(
     assert find_checkpoint("nobody/nothing") == snapshot
 
 
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "models/mine").mkdir(parents=True)
+    assert find_checkpoint("~/models/mine") == tmp_path / "models/mine"
+    assert find_checkpoint("~/models/other") is None
+
+
 @pytest.mark.parametrize(
     ("name", "is_one"),
     [("a/b", True), ("stabilityai/sd-2.1", True), ("a", False), ("a/b/c", False), ("a/", False)],
@@ -47,6 +54,16 @@ def test_a_fingerprint_follows_the_bytes_and_not_the_place_or_the_time(tmp_path:
     shutil.copytree(first, second)
     os.utime(second / "unet/model.safetensors", (1, 1))
     assert checkpoint_fingerprints(first) == checkpoint_fingerprints(second)
+
+
+def test_a_file_of_another_name_is_another_model_and_a_foreign_file_is_not(tmp_path: Path) -> None:
+    folder = _model(tmp_path / "model")
+    before = checkpoint_fingerprints(folder)
+    (folder / "unet/notes.md").write_text("mine")
+    (folder / "README.json").write_text("{}")
+    assert checkpoint_fingerprints(folder) == before
+    (folder / "unet/config.json").rename(folder / "unet/other.json")
+    assert checkpoint_fingerprints(folder).base != before.base
 
 
 @pytest.mark.parametrize(
@@ -65,6 +82,9 @@ def test_other_bytes_of_a_part_change_what_depends_on_it(
     folder = _model(tmp_path / "model")
     before = checkpoint_fingerprints(folder)
     (folder / part / "config.json").write_text('{"a": 2}')
+    os.utime(
+        folder / part / "config.json", (5, 5)
+    )  # some disks keep times too coarse to tell two writes apart
     after = checkpoint_fingerprints(folder)
     assert {
         name for name in ("base", "vae", "text") if getattr(before, name) != getattr(after, name)
