@@ -29,7 +29,8 @@ FORBIDDEN_NAMES = {
 }
 
 DATA_WITHOUT_TORCH = tuple(
-    f"engine.data.{name}" for name in ("captions", "scan", "buckets", "repeats", "batches", "kohya_dataset")
+    f"engine.data.{name}"
+    for name in ("captions", "caption_changes", "scan", "buckets", "repeats", "batches", "kohya_dataset")
 )
 # Who may import whom; a room may always import itself. The rooms of the engine run down only:
 # training -> sampling, validation -> optimizers | networks | models | data -> diffusion -> config.
@@ -104,7 +105,7 @@ TORCH_FREE = (
     "engine.models.locate",
     "engine.optimizers.table",
     "engine.data.captions",
-        "engine.data.caption_changes",
+    "engine.data.caption_changes",
     "engine.data.scan",
     "engine.data.buckets",
     "engine.data.repeats",
