@@ -49,10 +49,16 @@ def _from_lines(text: str, path: Path) -> list[Prompt]:
 def _from_manifest(text: str, folder: Path) -> list[Prompt]:
     return [
         Prompt(
-            text=row["prompt"],
+            text=_as_text(row["prompt"]),
             kind=row.get("kind", "concept"),
             tone=row.get("tone"),
             references=tuple(folder / name for name in row.get("references", ())),
         )
         for row in json.loads(text)["prompts"]
     ]
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"a prompt is {value!r}")
+    return value
