@@ -99,7 +99,6 @@ class StableDiffusion1:
             unet.enable_gradient_checkpointing()
         else:
             unet.disable_gradient_checkpointing()
-        unet.train(on)  # diffusers recomputes in train mode only; the UNet has no dropout of its own
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusionPipeline around the loaded parts."""

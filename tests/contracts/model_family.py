@@ -137,13 +137,20 @@ class ModelFamilyContract:
         layers = family.adaptable_layers()
         groups = list(dict.fromkeys(layer.group for layer in layers))
         network = attach_lora(LoRAConfig(rank=2, layers=groups), layers, seed=0, device=CPU)
+        calls: list[str] = []
+        for one in network.layers:
+            one.layer.register_forward_hook(lambda *_: calls.append(""))
         try:
-            plain = _gradients(family, network)
+            plain, num_plain = _gradients(family, network), len(calls)
             family.set_gradient_checkpointing(True)
-            recomputed = _gradients(family, network)
+            recomputed, num_both = _gradients(family, network), len(calls)
+            family.set_gradient_checkpointing(False)
+            _gradients(family, network)
         finally:
             family.set_gradient_checkpointing(False)
             network.detach()
+        assert num_plain == len(layers) < num_both - num_plain  # each layer once; then some of them again
+        assert len(calls) - num_both == num_plain and not any(one.root.training for one in layers)
         assert len(plain) == len(layers)
         for key, gradient in plain.items():
             assert bool(gradient.abs().sum() > 0), key

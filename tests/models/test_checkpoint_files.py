@@ -62,7 +62,7 @@ def test_a_file_of_another_name_is_another_model_and_a_foreign_file_is_not(tmp_p
     (folder / "unet/notes.md").write_text("mine")
     (folder / "README.json").write_text("{}")
     assert checkpoint_fingerprints(folder) == before
-    (folder / "unet/config.json").rename(folder / "unet/other.json")
+    (folder / "unet/config.json").rename(folder / "unet/configs.json")  # in the same place of the order
     assert checkpoint_fingerprints(folder).base != before.base
 
 
