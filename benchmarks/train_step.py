@@ -130,9 +130,9 @@ def plain_step(loaded: "Loaded") -> Callable[[], None]:
 
 
 def _plain_batch(data: EncodedDataset, size: int) -> tuple[Tensor, Tensor]:
-    chosen = torch.randint(0, len(data.mean), (size,)).tolist()
-    mean = torch.stack([data.mean[index] for index in chosen])
-    std = torch.stack([data.std[index] for index in chosen])
+    chosen = torch.randint(0, len(data.latents), (size,)).tolist()
+    mean = torch.stack([data.latents[index].mean for index in chosen])
+    std = torch.stack([data.latents[index].std for index in chosen])
     return mean + std * torch.randn_like(mean), torch.stack([data.text[index] for index in chosen])
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TRAINED_BYTES = 16  # a number's weight, gradient and two moments of Adam, float32
 _MEGABYTE = 1e6
+_SMALL_ERROR = 0.0005  # of width / height: nothing that is cut off could be seen
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -109,7 +110,11 @@ def _pictures(plan: Plan) -> str:
 def _buckets(plan: Plan) -> str:
     counts = Counter(choice.bucket for choice in plan.choices)
     shown = [f"{width}x{height}: {count}" for (width, height), count in sorted(counts.items())]
-    return ", ".join(shown[:8]) + (f", and {len(shown) - 8} more" if len(shown) > 8 else "")
+    listed = ", ".join(shown[:8]) + (f", and {len(shown) - 8} more" if len(shown) > 8 else "")
+    errors = [abs(choice.aspect_error) for choice in plan.choices]
+    if max(errors) < _SMALL_ERROR:
+        return listed
+    return f"{listed}; aspect error {sum(errors) / len(errors):.3f} on average, {max(errors):.3f} at most"
 
 
 def _network(run: RunConfig, plan: Plan) -> str:

@@ -1,5 +1,6 @@
 """Makes the plan of a run from its pictures and the headers of its checkpoint."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
@@ -9,9 +10,12 @@ from engine.compose.run_id import run_folder, run_id
 from engine.compose.sources import lacks_recipe_encoder
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
-from engine.data.buckets import buckets_of, choose_bucket
+from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
 from engine.data.scan import Scan, scan_folder
+
+_LARGEST_SCALE = 2.0  # a picture that is enlarged more than this is named
+_NUM_NAMED = 5
 
 
 def make_plan(run: RunConfig, sources: Sources) -> Plan:
@@ -52,7 +56,7 @@ def make_plan(run: RunConfig, sources: Sources) -> Plan:
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
         cached_bytes=sum(file.stat().st_size for file in cached),
-        notes=tuple(_notes(scan, run)),
+        notes=(*_notes(scan, run), *_enlarged(scan, choices)),
     )
 
 
@@ -81,6 +85,19 @@ def _cache_files(folder: Path) -> list[Path]:
         for file in folder.rglob("*.safetensors")
         if not file.relative_to(folder).parts[0].startswith("demo")
     ]
+
+
+def _enlarged(scan: Scan, choices: Sequence[BucketChoice]) -> list[str]:
+    """Pictures too small for the resolution, by name."""
+    names = [
+        f"{scan.name(picture)} ({picture.width}x{picture.height}, {choice.scale:.1f}x)"
+        for picture, choice in zip(scan.pictures, choices, strict=True)
+        if choice.scale > _LARGEST_SCALE
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return [f"enlarged more than twice, and soft for it: {', '.join(names[:_NUM_NAMED])}{more}"]
 
 
 def _notes(scan: Scan, run: RunConfig) -> list[str]:

@@ -146,6 +146,19 @@ def captions_rule(run: RunConfig) -> list[str]:
     return problems
 
 
+def augmentation_rule(run: RunConfig) -> list[str]:
+    """Pictures that vary in more than two ways are not kept as latents."""
+    return [
+        f"dataset.{name}=true: pictures vary, and dataset.cache_latents=true keeps one view of each. "
+        "Set dataset.cache_latents=false, or leave this out."
+        for name, is_on in (
+            ("random_crop", run.dataset.random_crop),
+            ("color_aug", run.dataset.color_aug),
+        )
+        if is_on and run.dataset.cache_latents
+    ]
+
+
 def bucket_rule(run: RunConfig) -> list[str]:
     """Bucket sides are multiples of the step, around the resolution."""
     dataset, problems = run.dataset, []
@@ -243,6 +256,7 @@ RULES: tuple[Rule, ...] = (
     pictures_rule,
     captions_rule,
     caption_changes_rule,
+    augmentation_rule,
     bucket_rule,
     sampling_rule,
     evaluation_rule,
@@ -256,7 +270,9 @@ FREE: tuple[str, ...] = (
     "model.family",
     "lr_schedule.kind",
     "dataset.enable_bucket",
+    "dataset.cache_latents",
     "dataset.cache_text_embeddings",
+    "dataset.flip_aug",
     "training.gradient_checkpointing",
     "sampling.sampler",
     "evaluation.enabled",

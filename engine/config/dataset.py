@@ -19,5 +19,6 @@ class DatasetConfig(SubsetConfig):
     min_bucket_reso: int = 256  # pixels; the shortest side of a bucket
     max_bucket_reso: int = 1024  # pixels; the longest side of a bucket
     bucket_reso_steps: int = 64  # pixels; bucket sides are multiples of it
+    cache_latents: bool = True  # false: pictures are encoded at each step, so that they may vary
     cache_text_embeddings: bool = True  # false: captions are encoded at each step, so that they may vary
     bucket_no_upscale: bool = False  # true: small pictures keep their size, min and max are not used

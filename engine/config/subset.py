@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True, slots=True)
 class SubsetConfig:
-    """How often its pictures are seen, and what is done to their captions."""
+    """How often its pictures are seen, and what is done to them and to their captions."""
 
     class_tokens: str | None = None  # caption of pictures that have no caption file
     caption_extension: list[str] = field(default_factory=lambda: [".caption", ".txt"])  # first found is read
@@ -22,4 +22,7 @@ class SubsetConfig:
     caption_dropout_every_n_epochs: int = 0  # empty captions in every n-th epoch; 0 = never
     caption_tag_dropout_rate: float = 0.0  # share of the tags left out each time, 0 <= rate <= 1
     token_warmup_min: int = 1  # tags shown at the first step, with token_warmup_step
+    flip_aug: bool = False  # every other time mirrored; the cache keeps both sides
+    random_crop: bool = False  # another part each time where a picture is larger than its bucket
+    color_aug: bool = False  # a third of the times a little other hue or gamma
     token_warmup_step: float = 0.0  # steps until all tags are shown; below 1: share of all; 0 = off

@@ -19,6 +19,7 @@ from engine.data.scan import Picture, Scan
 _log = logging.getLogger(__name__)
 _DTYPE = torch.float32  # latents and embeddings are kept in full
 _NUM_NAMED = 5
+Side = tuple[int, bool]  # index of a picture, mirrored or not
 
 
 class MeanAndStd(Protocol):
@@ -35,7 +36,7 @@ class MeanAndStd(Protocol):
 class Encoders:
     """What turns pictures and captions into tensors, and the fingerprints that results are kept under."""
 
-    encode_images: Callable[[Tensor], MeanAndStd]  # pixels [B, 3, H, W] in [-1, 1]
+    encode_images: Callable[[Tensor], MeanAndStd] | None  # pixels [B, 3, H, W] in [-1, 1]; None: not kept
     encode_prompts: Callable[[Sequence[str]], Tensor] | None  # B prompts -> [B, L, D]; None: not kept
     vae_fingerprint: str
     text_fingerprint: str
@@ -43,6 +44,15 @@ class Encoders:
     text_dtype: torch.dtype
     clip_skip: int = 1  # 1 = the last layer
     token_length: int = 77  # tokens of a prompt, with its start and end
+    mirrored_too: bool = False  # latents of both sides are kept
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Latents:
+    """The VAE's Gaussian over the latents of one picture; each [C, h, w] float32."""
+
+    mean: Tensor
+    std: Tensor
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,8 +61,8 @@ class EncodedDataset:
 
     pictures: list[Picture] = field(default_factory=list)
     bucket_of: list[Size] = field(default_factory=list)
-    mean: list[Tensor] = field(default_factory=list)  # [C, h, w] float32
-    std: list[Tensor] = field(default_factory=list)  # [C, h, w] float32
+    latents: list[Latents] = field(default_factory=list)  # empty where they are not kept
+    mirrored: list[Latents] = field(default_factory=list)  # empty where that side is not kept
     text: list[Tensor] = field(default_factory=list)  # [L, D] float32; empty where captions are not kept
     skipped: list[str] = field(default_factory=list)  # "sub/a.png (why)" of those that could not
     num_encoded: int = 0  # pictures and captions that were not in the cache
@@ -67,7 +77,7 @@ class EncodedDataset:
 class _Waiting:
     """A picture that is not in the cache, ready for the VAE."""
 
-    index: int
+    side: Side
     key: str
     pixels: Tensor  # [3, H, W]
 
@@ -103,21 +113,21 @@ def encode_dataset(
     raises       ConfigError when no picture can be decoded, or the cache cannot be written
     """
     captions = sorted({picture.caption for picture in scan.pictures} if encoders.encode_prompts else ())
-    progress = _Progress(len(scan.pictures) + len(captions), on_progress)
+    num_sides = 2 if encoders.mirrored_too else 1
+    progress = _Progress(len(scan.pictures) * num_sides + len(captions), on_progress)
     work = _Work(scan=scan, encoders=encoders, cache_dir=cache_dir, progress=progress)
-    latents = work.encode_pictures(choices, batch_size)
-    if not latents:
+    order, latents = work.encode_pictures(choices, batch_size)
+    if not order:
         raise ConfigError(
             f"{scan.source}: no picture can be decoded: {_listed(work.skipped)}. Repair or replace them."
         )
     texts = {caption: work.encode_caption(caption) for caption in captions}
     work.report()
-    order = sorted(latents)
     return EncodedDataset(
         pictures=[scan.pictures[index] for index in order],
         bucket_of=[choices[index].bucket for index in order],
-        mean=[latents[index]["mean"] for index in order],
-        std=[latents[index]["std"] for index in order],
+        latents=[latents[index, False] for index in order if (index, False) in latents],
+        mirrored=[latents[index, True] for index in order if (index, True) in latents],
         text=[texts[scan.pictures[index].caption] for index in order] if texts else [],
         skipped=work.skipped,
         num_encoded=work.num_encoded,
@@ -137,22 +147,27 @@ class _Work:
 
     def encode_pictures(
         self, choices: Sequence[BucketChoice], batch_size: int
-    ) -> dict[int, dict[str, Tensor]]:
-        """Picture index -> mean and std; what cannot be decoded is left out and named in skipped."""
-        latents: dict[int, dict[str, Tensor]] = {}
+    ) -> tuple[list[int], dict[Side, Latents]]:
+        """The pictures that can be decoded, the others being named in skipped; and what is kept of them."""
+        latents: dict[Side, Latents] = {}
         waiting: dict[Size, list[_Waiting]] = {}
+        order: list[int] = []
         for index, choice in enumerate(choices):
-            found = self._find_picture(index, choice)
-            if isinstance(found, dict):
-                latents[index] = found
-            elif found is not None:
-                queue = waiting.setdefault(choice.bucket, [])
-                queue.append(found)
-                if len(queue) == batch_size:
-                    latents.update(self._encode_batch(waiting.pop(choice.bucket)))
+            found = self._find_sides(index, choice)
+            if found is None:
+                continue
+            order.append(index)
+            for side in found:
+                if isinstance(side, _Waiting):
+                    queue = waiting.setdefault(choice.bucket, [])
+                    queue.append(side)
+                    if len(queue) == batch_size:
+                        latents.update(self._encode_batch(waiting.pop(choice.bucket)))
+                else:
+                    latents[side[0]] = side[1]
         for queue in waiting.values():
             latents.update(self._encode_batch(queue))
-        return latents
+        return order, latents
 
     def encode_caption(self, caption: str) -> Tensor:
         """[L, D]; one caption at a time, so that the others play no part in its last bits."""
@@ -180,36 +195,49 @@ class _Work:
         if self.skipped:
             _log.warning("%d pictures left out: %s", len(self.skipped), _listed(self.skipped))
 
-    def _find_picture(self, index: int, choice: BucketChoice) -> dict[str, Tensor] | _Waiting | None:
-        """From the cache, else decoded, else None for a picture that cannot be."""
+    def _find_sides(self, index: int, choice: BucketChoice) -> list[_Waiting | tuple[Side, Latents]] | None:
+        """Each side from the cache, else decoded; None for a picture that cannot be."""
         picture = self._scan.pictures[index]
+        mirrored = (False, True) if self._encoders.mirrored_too else (False,)
         try:
             content = _read(picture)
-            key = latent_key(
-                hashlib.sha256(content).hexdigest(),
-                choice,
-                vae_fingerprint=self._encoders.vae_fingerprint,
-                dtype=self._encoders.vae_dtype,
-            )
-            entry = self._latent_cache.get(key)
-            if entry is not None:
+            if self._encoders.encode_images is None:
+                decode_pixels(content, expected=(picture.width, picture.height))
                 self._progress.advance()
-                return entry
-            upright = decode_pixels(content, expected=(picture.width, picture.height))
+                return []
+            return [self._find_side((index, side), choice, content) for side in mirrored]
         except DecodeError as error:
             self.skipped.append(f"{self._scan.name(picture)} ({error})")
-            self._progress.advance()
+            for _ in mirrored:
+                self._progress.advance()
             return None
-        return _Waiting(index=index, key=key, pixels=to_tensor(fit_pixels(upright, choice)))
 
-    def _encode_batch(self, batch: Sequence[_Waiting]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    def _find_side(self, side: Side, choice: BucketChoice, content: bytes) -> _Waiting | tuple[Side, Latents]:
+        picture, is_mirrored = self._scan.pictures[side[0]], side[1]
+        key = latent_key(
+            hashlib.sha256(content).hexdigest(),
+            choice,
+            vae_fingerprint=self._encoders.vae_fingerprint,
+            dtype=self._encoders.vae_dtype,
+            flipped=is_mirrored,
+        )
+        entry = self._latent_cache.get(key)
+        if entry is not None:
+            self._progress.advance()
+            return side, Latents(mean=entry["mean"], std=entry["std"])
+        upright = decode_pixels(content, expected=(picture.width, picture.height))
+        pixels = to_tensor(fit_pixels(upright, choice))
+        return _Waiting(side=side, key=key, pixels=pixels.flip(-1) if is_mirrored else pixels)
+
+    def _encode_batch(self, batch: Sequence[_Waiting]) -> Iterator[tuple[Side, Latents]]:
+        assert self._encoders.encode_images is not None, "latents are kept"
         latents = self._encoders.encode_images(torch.stack([waiting.pixels for waiting in batch]))
         for waiting, mean, std in zip(batch, latents.mean, latents.std, strict=True):
-            name = self._scan.name(self._scan.pictures[waiting.index])
+            name = self._scan.name(self._scan.pictures[waiting.side[0]])
             entry = {"mean": _finite(mean, name), "std": _finite(std, name)}
             self._keep(self._latent_cache, waiting.key, entry)
             self._progress.advance()
-            yield waiting.index, entry
+            yield waiting.side, Latents(**entry)
 
     def _keep(self, cache: ContentCache, key: str, entry: dict[str, Tensor]) -> None:
         self.num_encoded += 1

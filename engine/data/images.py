@@ -33,11 +33,17 @@ def load_pixels(picture: Picture, choice: BucketChoice) -> Pixels:
 
     raises  DecodeError
     """
-    try:
-        content = picture.path.read_bytes()
-    except OSError as error:
-        raise DecodeError(error.strerror or "cannot be read") from error
-    return fit_pixels(decode_pixels(content, expected=(picture.width, picture.height)), choice)
+    return fit_pixels(_load(picture), choice)
+
+
+def load_whole(picture: Picture, choice: BucketChoice) -> Pixels:
+    """The picture at the size that covers its bucket, not yet cropped: uint8 [H, W, 3].
+
+    raises  DecodeError, also for a needle that would fill the memory at that size
+    """
+    if choice.resized[0] * choice.resized[1] > _MAX_RESIZED_PIXELS:
+        raise DecodeError("too thin to be cropped at random")
+    return resize_pixels(_load(picture), choice.resized)
 
 
 def decode_pixels(content: bytes, *, expected: tuple[int, int]) -> Pixels:
@@ -77,6 +83,14 @@ def fit_pixels(pixels: Pixels, choice: BucketChoice) -> Pixels:
 def to_tensor(pixels: Pixels) -> Tensor:
     """uint8 [H, W, 3] -> float32 [3, H, W] in [-1, 1]."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).to(torch.float32) / 127.5 - 1
+
+
+def _load(picture: Picture) -> Pixels:
+    try:
+        content = picture.path.read_bytes()
+    except OSError as error:
+        raise DecodeError(error.strerror or "cannot be read") from error
+    return decode_pixels(content, expected=(picture.width, picture.height))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

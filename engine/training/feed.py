@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from engine.config import DatasetConfig
+from engine.data.augment import change_colours, crop_at_random, is_flipped
 from engine.data.batches import BatchOrder
+from engine.data.buckets import BucketChoice
 from engine.data.caption_changes import Moment, change_caption, settled_caption
 from engine.data.encode import EncodedDataset
+from engine.data.images import load_pixels, load_whole, to_tensor
 from engine.diffusion.seeding import seed_of
 from engine.models.family import ModelFamily
 from engine.training.step import Batch
@@ -23,6 +26,7 @@ class Feed:
     dataset: DatasetConfig
     family: ModelFamily
     data: EncodedDataset
+    choices: Sequence[BucketChoice]  # the way of each of data.pictures into its bucket
     order: BatchOrder
     seed: int
     total_steps: int
@@ -35,12 +39,18 @@ class Feed:
         """Their latents and text.
 
         samples  the positions of the pictures within the optimizer step: what is drawn depends on them
+        raises   DecodeError for a picture that was damaged since the run started
         """
-        return Batch(
-            mean=torch.stack([self.data.mean[index] for index in pictures]),
-            std=torch.stack([self.data.std[index] for index in pictures]),
-            text=self._text(pictures, micro_step=micro_step, step=step, samples=samples),
-        )
+        mean, std = self._latents(pictures, step=step, samples=samples)
+        text = self._text(pictures, micro_step=micro_step, step=step, samples=samples)
+        return Batch(mean=mean, std=std, text=text)
+
+    def settled_latents(self, picture: int) -> Tensor:
+        """[C, h, w] of a picture as it is, the VAE's mean: what the fixed validation loss is taken with."""
+        if self.data.latents:
+            return self.data.latents[picture].mean
+        pixels = load_pixels(self.data.pictures[picture], self.choices[picture])
+        return self.family.encode_images(to_tensor(pixels)[None]).mean[0].cpu()
 
     def settled_text(self, picture: int) -> Tensor:
         """[L, D] of a caption that does not vary: what the fixed validation loss is taken with."""
@@ -48,6 +58,34 @@ class Feed:
             return self.data.text[picture]
         caption = settled_caption(self.data.pictures[picture].caption, self.dataset)
         return self.family.encode_prompts([caption])[0].cpu()
+
+    def _latents(
+        self, pictures: Sequence[int], *, step: int, samples: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        draws = [random.Random(seed_of(self.seed, "augment", step, sample)) for sample in samples]
+        if not self.data.latents:
+            views = [self._view(index, one) for index, one in zip(pictures, draws, strict=True)]
+            encoded = self.family.encode_images(torch.stack(views))
+            return encoded.mean.cpu(), encoded.std.cpu()
+        kept = [
+            (self.data.mirrored if is_flipped(self.dataset, one) else self.data.latents)[index]
+            for index, one in zip(pictures, draws, strict=True)
+        ]
+        return torch.stack([one.mean for one in kept]), torch.stack([one.std for one in kept])
+
+    def _view(self, index: int, draws: random.Random) -> Tensor:
+        """[3, H, W]: a picture as it is seen this time."""
+        picture, choice = self.data.pictures[index], self.choices[index]
+        flipped = is_flipped(self.dataset, draws)
+        if self.dataset.random_crop:
+            left, top, right, bottom = crop_at_random(choice, draws)
+            pixels = load_whole(picture, choice)[top:bottom, left:right]
+        else:
+            pixels = load_pixels(picture, choice)
+        if self.dataset.color_aug:
+            pixels = change_colours(pixels, draws)
+        view = to_tensor(pixels)
+        return view.flip(-1) if flipped else view
 
     def _text(self, pictures: Sequence[int], *, micro_step: int, step: int, samples: Sequence[int]) -> Tensor:
         if self.data.text:

@@ -57,12 +57,13 @@ def load_pictures(
     raises  ConfigError when no picture can be decoded
     """
     encoders = Encoders(
-        encode_images=family.encode_images,
+        encode_images=family.encode_images if run.dataset.cache_latents else None,
         encode_prompts=family.encode_prompts if run.dataset.cache_text_embeddings else None,
         vae_fingerprint=family.fingerprints.vae,
         text_fingerprint=family.fingerprints.text,
         vae_dtype=torch.float32,
         text_dtype=family.dtype,
+        mirrored_too=run.dataset.flip_aug,
     )
     with clock.phase("encoding"), console.status("encoding") as status:
         data = encode_dataset(
@@ -77,10 +78,14 @@ def load_pictures(
     order = BatchOrder(
         bucket_of=data.bucket_of, repeats=data.repeats, batch_size=run.dataset.batch_size, seed=run.seed
     )
+    choice_of = {
+        picture.path: choice for picture, choice in zip(plan.scan.pictures, plan.choices, strict=True)
+    }
     feed = Feed(
         dataset=run.dataset,
         family=family,
         data=data,
+        choices=[choice_of[picture.path] for picture in data.pictures],
         order=order,
         seed=run.seed,
         total_steps=plan.total_steps,
@@ -91,8 +96,9 @@ def load_pictures(
 
 def choose_validation(feed: Feed, count: int) -> list[ValidationPicture]:
     """Pictures spread evenly over the data set: always the same ones."""
-    total = len(feed.data.mean)
+    total = len(feed.data.pictures)
     chosen = sorted({index * total // min(count, total) for index in range(min(count, total))})
     return [
-        ValidationPicture(latents=feed.data.mean[index], text=feed.settled_text(index)) for index in chosen
+        ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
+        for index in chosen
     ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from toys import composed, write_checkpoint, write_header_only
 
 from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint, read_header
-from engine.compose.plan import num_parameters, print_plan
+from engine.compose.plan import num_parameters, plan_lines, print_plan
 from engine.compose.preflight import disk_problems, preflight
 from engine.config import ConfigError, LayerGroup, LoRAConfig
 from engine.config.sources import Sources
@@ -187,3 +187,14 @@ def test_a_recipes_encoder_that_is_not_here_is_a_note_and_a_typed_one_a_refusal(
     assert any("openai/clip-vit-large-patch14 is not on this machine" in note for note in plan.notes)
     with pytest.raises(ConfigError, match=r"evaluation\.encoder=openai/clip-vit-base-patch32"):
         preflight(composed(*options, "evaluation.encoder=openai/clip-vit-base-patch32"), _no_demo, _no_scores)
+
+
+def test_small_pictures_and_the_error_of_the_buckets_are_told(tmp_path: Path, photos: Path) -> None:
+    Image.new("RGB", (20, 30), "red").save(photos / "small.png")
+    (photos / "small.txt").write_text("a red wall")
+    run, plan = planned(tmp_path, photos)
+    (note,) = [note for note in plan.notes if "enlarged" in note]
+    assert "small.png (20x30, 2." in note and "0.png" not in note
+    errors = [abs(choice.aspect_error) for choice in plan.choices]
+    (line,) = [text for label, text in plan_lines(run, plan) if label == "buckets"]
+    assert line.endswith(f"aspect error {sum(errors) / 9:.3f} on average, {max(errors):.3f} at most")

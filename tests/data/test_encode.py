@@ -61,6 +61,8 @@ class Run:
         vae: str = "vae",
         text_dtype: torch.dtype = torch.float32,
         batch_size: int = 1,
+        mirrored: bool = False,
+        kept: bool = True,
     ) -> EncodedDataset:
         self.model.batches.clear()
         self.model.prompts.clear()
@@ -75,12 +77,13 @@ class Run:
         assert scan.problems == []
         choices = [choose_bucket(p.width, p.height, buckets_of(config)) for p in scan.pictures]
         encoders = Encoders(
-            encode_images=self.model.encode_images,
-            encode_prompts=self.model.encode_prompts,
+            encode_images=self.model.encode_images if kept else None,
+            encode_prompts=self.model.encode_prompts if kept else None,
             vae_fingerprint=vae,
             text_fingerprint="text",
             vae_dtype=torch.float32,
             text_dtype=text_dtype,
+            mirrored_too=mirrored,
         )
         cache_dir = self.tmp_path / "cache"
         return encode_dataset(
@@ -104,11 +107,11 @@ def test_latents_and_texts_are_those_of_each_picture(run: Run) -> None:
     data = run()
     assert [picture.path.name for picture in data.pictures] == ["a.png", "b.png", "c.png"]
     assert data.bucket_of == [(64, 64), (128, 32), (64, 64)]
-    assert [tuple(mean.shape) for mean in data.mean] == [(3, 8, 8), (3, 4, 16), (3, 8, 8)]
+    assert [tuple(latents.mean.shape) for latents in data.latents] == [(3, 8, 8), (3, 4, 16), (3, 8, 8)]
     choice = choose_bucket(64, 64, buckets_of(DatasetConfig(resolution=64, min_bucket_reso=64)))
     pixels = to_tensor(load_pixels(data.pictures[0], choice))
-    assert torch.equal(data.mean[0], torch.nn.functional.avg_pool2d(pixels[None], 8)[0])
-    assert torch.equal(data.std[0], data.mean[0].abs() + 1)
+    assert torch.equal(data.latents[0].mean, torch.nn.functional.avg_pool2d(pixels[None], 8)[0])
+    assert torch.equal(data.latents[0].std, data.latents[0].mean.abs() + 1)
     assert data.text[0] is data.text[2]
     assert data.text[1][:, 0].tolist() == [ord(letter) for letter in "blue    "]
     assert data.repeats == [1, 1, 1]
@@ -119,9 +122,9 @@ def test_latents_and_texts_are_those_of_each_picture(run: Run) -> None:
 def test_a_second_run_computes_nothing_and_gives_the_same(run: Run) -> None:
     first, second = run(), run()
     assert (second.num_encoded, run.model.batches, run.model.prompts) == (0, [], [])
-    for name in ("mean", "std", "text"):
-        pairs = zip(getattr(first, name), getattr(second, name), strict=True)
-        assert all(torch.equal(one, other) for one, other in pairs)
+    assert all(torch.equal(one, other) for one, other in zip(first.text, second.text, strict=True))
+    for one, other in zip(first.latents, second.latents, strict=True):
+        assert torch.equal(one.mean, other.mean) and torch.equal(one.std, other.std)
 
 
 def test_a_renamed_or_touched_picture_is_not_encoded_again(run: Run) -> None:
@@ -134,11 +137,11 @@ def test_a_renamed_or_touched_picture_is_not_encoded_again(run: Run) -> None:
 
 
 def test_changed_bytes_encode_that_picture_again(run: Run) -> None:
-    before = run().mean
+    before = [latents.mean for latents in run().latents]
     noise_picture(64, 64, seed=99).save(run.photos / "a.png")
     after = run()
     assert (after.num_encoded, run.model.batches) == (1, [(1, 3, 64, 64)])
-    assert not torch.equal(after.mean[0], before[0])
+    assert not torch.equal(after.latents[0].mean, before[0])
 
 
 def test_a_changed_caption_encodes_that_caption_again(run: Run) -> None:
@@ -166,7 +169,7 @@ def test_batches_hold_one_bucket_and_no_more_than_asked_for(run: Run) -> None:
         write_picture(run.photos / f"d{number}.png", (64, 64), caption="red")
     data = run(batch_size=2)
     assert sorted(run.model.batches) == [(1, 3, 32, 128), (1, 3, 64, 64), (2, 3, 64, 64), (2, 3, 64, 64)]
-    assert run(vae="again").mean[4].equal(data.mean[4])  # each found its own place again
+    assert run(vae="again").latents[4].mean.equal(data.latents[4].mean)  # each found its own place again
 
 
 def test_a_damaged_entry_is_computed_again_and_reported_once(
@@ -178,7 +181,7 @@ def test_a_damaged_entry_is_computed_again_and_reported_once(
     with caplog.at_level(logging.WARNING):
         after = run()
     assert after.num_encoded == 3
-    assert torch.equal(after.mean[1], before.mean[1])
+    assert torch.equal(after.latents[1].mean, before.latents[1].mean)
     assert len(caplog.records) == 1
     assert caplog.records[0].getMessage().startswith("3 damaged cache entries were computed again: ")
     assert run().num_encoded == 0
@@ -193,7 +196,7 @@ def test_a_picture_that_fails_in_decoding_is_named_and_left_out(
     (run.photos / "bad.jpg").write_bytes(whole[: len(whole) // 2])
     with caplog.at_level(logging.WARNING):
         data = run()
-    assert len(data.mean) == len(data.text) == len(data.bucket_of) == 3
+    assert len(data.latents) == len(data.text) == len(data.bucket_of) == 3
     assert [picture.path.name for picture in data.pictures] == ["a.png", "b.png", "c.png"]
     assert len(data.skipped) == 1
     assert data.skipped[0].startswith("bad.jpg (damaged: ")
@@ -224,3 +227,27 @@ def test_numbers_that_are_not_finite_stop_the_run_and_are_not_kept(
     with pytest.raises(FloatingPointError, match=r"a\.png: the encoder gives numbers that are not finite"):
         run()
     assert list((run.tmp_path / "cache").rglob("*.safetensors")) == []
+
+
+def test_both_sides_of_a_picture_are_kept_and_the_first_is_not_encoded_again(run: Run) -> None:
+    plain = run()
+    both = run(mirrored=True)
+    assert len(run.model.batches) == 3  # the mirrored sides
+    assert run.seen == (8, 8)  # two sides of three pictures, two captions
+    for one, other in zip(plain.latents, both.latents, strict=True):
+        assert torch.equal(one.mean, other.mean)
+    for one, mirrored in zip(both.latents, both.mirrored, strict=True):
+        assert torch.allclose(one.mean.flip(-1), mirrored.mean, atol=1e-6)
+        assert not torch.allclose(one.mean, mirrored.mean, atol=1e-3)
+    run(mirrored=True)
+    assert run.model.batches == []
+
+
+def test_what_is_not_kept_is_not_encoded_but_damaged_pictures_are_still_named(run: Run) -> None:
+    whole = (run.photos / "b.png").read_bytes()
+    (run.photos / "b.png").write_bytes(whole[:-30])
+    data = run(kept=False)
+    assert run.model.batches == [] and run.model.prompts == []
+    assert (data.latents, data.mirrored, data.text) == ([], [], [])
+    assert [picture.path.name for picture in data.pictures] == ["a.png", "c.png"]
+    assert len(data.skipped) == 1 and data.skipped[0].startswith("b.png (")

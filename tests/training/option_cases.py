@@ -109,6 +109,14 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.token_warmup_min": _varied("dataset.token_warmup_min=0", "dataset.token_warmup_step=3"),
     "dataset.token_warmup_step": _varied("dataset.token_warmup_step=3"),
     "dataset.cache_text_embeddings": Shown("test_captions_that_are_not_kept_are_encoded_at_each_step"),
+    "dataset.flip_aug": Changes(
+        "dataset.flip_aug=true", frozenset({"weights", "losses", "validation"}), PHOTOS
+    ),
+    "dataset.random_crop": _learnt(
+        "dataset.random_crop=true", of=(*PHOTOS, "dataset.cache_latents=false", "dataset.enable_bucket=false")
+    ),
+    "dataset.color_aug": _learnt("dataset.color_aug=true", of=(*PHOTOS, "dataset.cache_latents=false")),
+    "dataset.cache_latents": Shown("test_pictures_that_are_not_kept_are_encoded_at_each_step"),
     "dataset.num_repeats": _paced("dataset.num_repeats=2", of=(*PHOTOS, _STEPS, "training.epochs=1")),
     "dataset.batch_size": _learnt("dataset.batch_size=3"),
     "dataset.resolution": Changes("dataset.resolution=32", LEARNT | DRAWN, ()),

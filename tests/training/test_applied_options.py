@@ -347,6 +347,28 @@ def test_wildcards_and_lines_are_drawn_at_each_step(tmp_path: Path, monkeypatch:
     assert {text for captions in asked for text in captions} == {"a {red|blue} star"}
 
 
+def test_pictures_that_are_not_kept_are_encoded_at_each_step(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    plain = StableDiffusion1.encode_images
+
+    def noting(self: StableDiffusion1, pixels: torch.Tensor) -> object:
+        shapes.append(tuple(pixels.shape))
+        return plain(self, pixels)
+
+    monkeypatch.setattr(StableDiffusion1, "encode_images", noting)
+    options = (f"dataset.path={runs.desk / 'photos'}", "sampling.num_prompts=0", "dataset.flip_aug=true")
+    kept = train_small(tmp_path / "kept", *options)
+    assert len(shapes) == 10  # five pictures, both sides
+    shapes.clear()
+    fresh = train_small(tmp_path / "fresh", *options, "dataset.cache_latents=false")
+    assert len(shapes) == 1 + 3  # of the validation, then of each batch
+    assert kept.weights is not None and fresh.weights is not None
+    for key, value in load_file(fresh.weights).items():
+        assert torch.allclose(value, load_file(kept.weights)[key], atol=1e-4), key
+
+
 def _note_prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The prompts of every call of the text encoder from now on."""
     asked: list[list[str]] = []
