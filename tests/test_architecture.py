@@ -30,7 +30,16 @@ FORBIDDEN_NAMES = {
 
 DATA_WITHOUT_TORCH = tuple(
     f"engine.data.{name}"
-    for name in ("captions", "caption_changes", "scan", "buckets", "repeats", "batches", "kohya_dataset")
+    for name in (
+        "captions",
+        "caption_changes",
+        "scan",
+        "buckets",
+        "repeats",
+        "batches",
+        "kohya_dataset",
+        "kohya_folders",
+    )
 )
 # Who may import whom; a room may always import itself. The rooms of the engine run down only:
 # training -> sampling, validation -> optimizers | networks | models | data -> diffusion -> config.

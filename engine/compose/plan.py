@@ -104,7 +104,9 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
 def _pictures(plan: Plan) -> str:
     repeats = sorted({picture.repeats for picture in plan.scan.pictures})
     words = "" if repeats == [1] else f", each {' or '.join(map(str, repeats))} times an epoch"
-    return f"{len(plan.scan.pictures)} in {plan.sources.pictures}{words}"
+    num_reg = sum(picture.is_reg for picture in plan.scan.pictures)
+    reg = f", and {num_reg} for regularisation" if num_reg else ""
+    return f"{len(plan.scan.pictures) - num_reg} in {plan.sources.pictures}{reg}{words}"
 
 
 def _buckets(plan: Plan) -> str:

@@ -11,8 +11,9 @@ from engine.compose.sources import lacks_recipe_encoder
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
+from engine.data.kohya_folders import scan_dataset
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
-from engine.data.scan import Scan, scan_folder
+from engine.data.scan import Scan
 
 _LARGEST_SCALE = 2.0  # a picture that is enlarged more than this is named
 _NUM_NAMED = 5
@@ -20,7 +21,7 @@ _NUM_NAMED = 5
 
 def make_plan(run: RunConfig, sources: Sources) -> Plan:
     """The plan; raises ConfigError with everything in the pictures or the model that prevents the run."""
-    scan = scan_folder(run.dataset, sources.pictures)
+    scan = scan_dataset(run.dataset, sources.pictures)
     if scan.problems:
         raise ConfigError(scan.problems)
     checkpoint = read_checkpoint(run.model)

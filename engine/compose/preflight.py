@@ -12,7 +12,7 @@ from engine.compose.planning import make_plan
 from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder, own_sources
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, is_demo
 from engine.config.sources import Sources
-from engine.data.scan import scan_folder
+from engine.data.kohya_folders import scan_dataset
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.optimizers.build import check_args
 from engine.sampling.prompt_file import load_prompts
@@ -63,7 +63,7 @@ def disk_problems(run: RunConfig, *, refused: bool = False) -> list[str]:
 def _picture_problems(run: RunConfig) -> list[str]:
     if run.dataset.path is None:
         return []
-    return scan_folder(run.dataset, Path(run.dataset.path)).problems
+    return scan_dataset(run.dataset, Path(run.dataset.path)).problems
 
 
 def _prompt_problems(run: RunConfig) -> list[str]:

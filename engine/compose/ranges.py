@@ -72,6 +72,7 @@ RANGES: dict[str, Range] = {
     "dataset.max_bucket_reso": Range(low=8),
     "dataset.bucket_reso_steps": _SIDE,
     "noise.offset": Range(low=0, high=1),
+    "loss.prior_loss_weight": _POSITIVE,
     "loss.min_snr_gamma": _POSITIVE,
     "training.steps": _COUNT,
     "training.epochs": _COUNT,

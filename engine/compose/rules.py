@@ -5,9 +5,16 @@ from collections.abc import Callable
 from pathlib import PurePath
 
 from engine.compose.caption_rules import caption_changes_rule
+from engine.compose.dataset_rules import (
+    augmentation_rule,
+    bucket_rule,
+    captions_rule,
+    layout_rule,
+    pictures_rule,
+)
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
-from engine.config import DEMO_CONCEPTS, LoRAConfig, MixedPrecision, RunConfig, WandbMode, is_demo
+from engine.config import LoRAConfig, MixedPrecision, RunConfig, WandbMode
 from engine.models.facts import FAMILIES
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -96,104 +103,6 @@ def device_rule(run: RunConfig) -> list[str]:
     return problems
 
 
-def pictures_rule(run: RunConfig) -> list[str]:
-    """Where the pictures come from: a folder, or a concept that only the demo has."""
-    dataset, demo, problems = run.dataset, is_demo(run.model), []
-    if dataset.path is None and not demo:
-        problems.append(
-            f"dataset.path=null: the demo's concepts belong to model=demo, this is {run.model.name}. "
-            "Give a folder of pictures: dataset.path=photos/."
-        )
-    if dataset.concept is not None and dataset.path is not None:
-        problems.append(
-            f"dataset.concept={dataset.concept} with dataset.path={dataset.path}: two sources of pictures. "
-            "Give one of them."
-        )
-    elif dataset.concept is not None and not demo:
-        problems.append(f"dataset.concept={dataset.concept}: only model=demo has any. Give dataset.path.")
-    elif dataset.concept is not None and dataset.concept not in DEMO_CONCEPTS:
-        problems.append(f"dataset.concept={dataset.concept}: unknown. Use {', '.join(DEMO_CONCEPTS)}.")
-    return problems
-
-
-def captions_rule(run: RunConfig) -> list[str]:
-    """Words that are given are words, and are used."""
-    dataset, problems = run.dataset, []
-    for key, text in (
-        ("trigger", dataset.trigger),
-        ("class_word", dataset.class_word),
-        ("class_tokens", dataset.class_tokens),
-    ):
-        if text is not None and not text.strip():
-            problems.append(f"dataset.{key}=: empty. Give words, or null.")
-    if dataset.path is None and dataset.class_tokens is not None:
-        problems.append(
-            f"dataset.class_tokens={dataset.class_tokens}: the demo's pictures have captions. Leave it out."
-        )
-    if dataset.path is not None and dataset.class_word is not None and dataset.trigger is None:
-        problems.append(
-            f"dataset.class_word={dataset.class_word}: it stands in for dataset.trigger, and there is none. "
-            "Give dataset.trigger too."
-        )
-    endings = dataset.caption_extension
-    if not endings or not all(re.fullmatch(r"\.[\w.-]+", ending) for ending in endings):
-        problems.append(
-            f"dataset.caption_extension={show(endings)}: endings start with a dot. "
-            "Write dataset.caption_extension=[.caption,.txt]."
-        )
-    if len(set(endings)) < len(endings):
-        problems.append(f"dataset.caption_extension={show(endings)}: one is named twice. Name each once.")
-    return problems
-
-
-def augmentation_rule(run: RunConfig) -> list[str]:
-    """Pictures that vary in more than two ways are not kept as latents."""
-    return [
-        f"dataset.{name}=true: pictures vary, and dataset.cache_latents=true keeps one view of each. "
-        "Set dataset.cache_latents=false, or leave this out."
-        for name, is_on in (
-            ("random_crop", run.dataset.random_crop),
-            ("color_aug", run.dataset.color_aug),
-        )
-        if is_on and run.dataset.cache_latents
-    ]
-
-
-def bucket_rule(run: RunConfig) -> list[str]:
-    """Bucket sides are multiples of the step, around the resolution."""
-    dataset, problems = run.dataset, []
-    step, low, high = dataset.bucket_reso_steps, dataset.min_bucket_reso, dataset.max_bucket_reso
-    if not dataset.enable_bucket:
-        if dataset.bucket_no_upscale:
-            problems.append(
-                "dataset.bucket_no_upscale=true: there are no buckets with dataset.enable_bucket=false. "
-                "Leave one of them out."
-            )
-        return problems
-    if 0 < dataset.resolution < step:
-        problems.append(
-            f"dataset.resolution={dataset.resolution}: smaller than dataset.bucket_reso_steps={step}. "
-            "Raise it, or lower the step."
-        )
-    if dataset.bucket_no_upscale or step < 1:
-        return problems
-    for key, side in (("min_bucket_reso", low), ("max_bucket_reso", high)):
-        if side % step and side > 0:
-            near = max(1, round(side / step)) * step
-            problems.append(
-                f"dataset.{key}={side}: not a multiple of dataset.bucket_reso_steps={step}. "
-                f"Give {near}, for example."
-            )
-    if low > high:
-        problems.append(f"dataset.min_bucket_reso={low}: above dataset.max_bucket_reso={high}. Lower it.")
-    elif not low <= dataset.resolution <= high:
-        problems.append(
-            f"dataset.resolution={dataset.resolution}: outside of dataset.min_bucket_reso={low} and "
-            f"dataset.max_bucket_reso={high}. Change one of them."
-        )
-    return problems
-
-
 def sampling_rule(run: RunConfig) -> list[str]:
     """Pictures differ by seed, and a negative prompt has an effect."""
     sampling, problems = run.sampling, []
@@ -257,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     captions_rule,
     caption_changes_rule,
     augmentation_rule,
+    layout_rule,
     bucket_rule,
     sampling_rule,
     evaluation_rule,
@@ -287,6 +197,7 @@ ON_DISK: tuple[str, ...] = (
     "model.encoder",
     "optimizer.args",
     "dataset.path",
+    "dataset.reg_path",
     "sampling.prompt_file",
     "evaluation.encoder",
     "evaluation.references",

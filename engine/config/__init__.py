@@ -1,6 +1,6 @@
 """The types of a run: dataclasses that OmegaConf checks values against; no torch, no logic."""
 
-from engine.config.dataset import DatasetConfig
+from engine.config.dataset import DatasetConfig, Layout
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
 from engine.config.loss import LossConfig
@@ -24,6 +24,7 @@ __all__ = [
     "LRScheduleConfig",
     "LRScheduleKind",
     "LayerGroup",
+    "Layout",
     "LoRAConfig",
     "LossConfig",
     "MixedPrecision",

@@ -1,15 +1,25 @@
 """Which pictures are learnt, and how they are cut and batched."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from engine.config.subset import SubsetConfig
+
+
+class Layout(Enum):
+    """What dataset.path holds: pictures, or kohya's folders <repeats>_<words>."""
+
+    folder = "folder"
+    kohya = "kohya"
 
 
 @dataclass(kw_only=True, slots=True)
 class DatasetConfig(SubsetConfig):
     """A folder of pictures with captions beside them, or with one class token phrase for all."""
 
+    layout: Layout = Layout.folder  # kohya: dataset.path is the parent of folders named 10_shs dog
     path: str | None = None  # folder of pictures, sub-folders included; null = the demo's concept
+    reg_path: str | None = None  # kohya: the parent of regularisation folders, named 1_dog
     concept: str | None = None  # demo only, without path: sks (null), night or bright
     trigger: str | None = None  # trigger words in the captions, stripped before scoring
     class_word: str | None = None  # the plain word of the concept's class; replaces the trigger in scoring

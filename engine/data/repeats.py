@@ -32,3 +32,24 @@ def steps_per_epoch(num_batches: int, *, gradient_accumulation: int) -> int:
 def total_steps(num_batches: int, *, epochs: int, gradient_accumulation: int) -> int:
     """Optimizer steps of a run that is given in epochs; each epoch's steps are rounded up, as kohya does."""
     return epochs * steps_per_epoch(num_batches, gradient_accumulation=gradient_accumulation)
+
+
+def regularisation_repeats(num_learnt: int, repeats: Sequence[int]) -> list[int]:
+    """How often each regularisation picture is seen in an epoch; 0 = not at all.
+
+    num_learnt  pictures to learn in an epoch, repeats counted
+    repeats     [N] of the regularisation pictures, as their folders say
+    They are taken in order until there are as many; while there are fewer, each is taken once more.
+    Source: kohya sd-scripts 0.10.1, train_util.DreamBoothDataset.__init__.
+    """
+    counts, total = [0] * len(repeats), 0
+    for index, count in enumerate(repeats):
+        if total >= num_learnt:
+            break
+        counts[index] = count
+        total += count
+    index = 0
+    while repeats and total < num_learnt:
+        counts[index % len(repeats)] += 1
+        total, index = total + 1, index + 1
+    return counts

@@ -25,6 +25,7 @@ class Picture:
     height: int
     caption: str  # as the text encoder gets it; as in its file where captions vary
     repeats: int  # times in an epoch
+    is_reg: bool = False  # regularisation: of the class, not of what is learnt
 
 
 @dataclass(kw_only=True, slots=True)
@@ -36,13 +37,15 @@ class Scan:
     pictures: list[Picture] = field(default_factory=list)  # sorted by their path within the folder
     problems: list[str] = field(default_factory=list)  # sentences for ConfigError
     notes: list[str] = field(default_factory=list)  # sentences for the plan
+    other_folders: list[Path] = field(default_factory=list)  # where further pictures lie
     captions_by_ending: dict[str, int] = field(
         default_factory=dict
     )  # pictures whose caption is read from one
 
     def name(self, picture: Picture) -> str:
-        """A picture's path within the folder, the same on every system."""
-        return picture.path.relative_to(self.folder).as_posix()
+        """A picture's path within its folder, the same on every system."""
+        folders = [one for one in (self.folder, *self.other_folders) if picture.path.is_relative_to(one)]
+        return picture.path.relative_to(folders[0]).as_posix()
 
 
 def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
@@ -92,7 +95,7 @@ def dataset_fingerprint(scan: Scan) -> str:
         with picture.path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         row = (scan.name(picture), content, picture.caption, picture.repeats)
-        digest.update(repr(row).encode())
+        digest.update(repr((*row, "reg") if picture.is_reg else row).encode())
     return digest.hexdigest()
 
 

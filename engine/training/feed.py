@@ -30,6 +30,7 @@ class Feed:
     order: BatchOrder
     seed: int
     total_steps: int
+    prior_loss_weight: float
 
     def pictures_at(self, micro_step: int) -> list[int]:
         """The pictures of a batch, all of one bucket; gradient accumulation takes several batches a step."""
@@ -43,7 +44,9 @@ class Feed:
         """
         mean, std = self._latents(pictures, step=step, samples=samples)
         text = self._text(pictures, micro_step=micro_step, step=step, samples=samples)
-        return Batch(mean=mean, std=std, text=text)
+        reg = [self.data.pictures[index].is_reg for index in pictures]
+        weights = torch.tensor([self.prior_loss_weight if one else 1.0 for one in reg])
+        return Batch(mean=mean, std=std, text=text, weights=weights)
 
     def settled_latents(self, picture: int) -> Tensor:
         """[C, h, w] of a picture as it is, the VAE's mean: what the fixed validation loss is taken with."""

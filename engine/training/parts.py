@@ -89,15 +89,17 @@ def load_pictures(
         order=order,
         seed=run.seed,
         total_steps=plan.total_steps,
+        prior_loss_weight=run.loss.prior_loss_weight,
     )
     validation = choose_validation(feed, run.training.validation_images)
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
 
 def choose_validation(feed: Feed, count: int) -> list[ValidationPicture]:
-    """Pictures spread evenly over the data set: always the same ones."""
-    total = len(feed.data.pictures)
-    chosen = sorted({index * total // min(count, total) for index in range(min(count, total))})
+    """Pictures spread evenly over those that are learnt: always the same ones."""
+    learnt = [index for index, picture in enumerate(feed.data.pictures) if not picture.is_reg]
+    places = {place * len(learnt) // min(count, len(learnt)) for place in range(min(count, len(learnt)))}
+    chosen = [learnt[place] for place in sorted(places)]
     return [
         ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
         for index in chosen

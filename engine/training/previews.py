@@ -23,7 +23,8 @@ def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
     if plan.sources.prompts is not None:
         prompts = [prompt.text for prompt in load_prompts(plan.sources.prompts)]
     else:
-        captions = (settled_caption(picture.caption, run.dataset) for picture in plan.scan.pictures)
+        learnt = (picture for picture in plan.scan.pictures if not picture.is_reg)
+        captions = (settled_caption(picture.caption, run.dataset) for picture in learnt)
         prompts = list(dict.fromkeys(captions))
     return SamplePlan(
         prompts=prompts[: config.num_prompts],

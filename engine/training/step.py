@@ -23,6 +23,7 @@ class Batch:
     mean: Tensor  # [B, C, h, w]
     std: Tensor  # [B, C, h, w]
     text: Tensor  # [B, L, D]
+    weights: Tensor  # [B] of their losses: 1, or loss.prior_loss_weight of regularisation pictures
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -77,4 +78,4 @@ def training_losses(family: ModelFamily, batch: Batch, draws: Draws, objective: 
     if objective.loss.min_snr_gamma is not None:
         snr = signal_to_noise(timesteps, kept)
         losses = losses * min_snr_weights(snr, objective.loss.min_snr_gamma, prediction=objective.prediction)
-    return losses
+    return losses * batch.weights.to(device)

@@ -9,6 +9,7 @@ SCORED = ("evaluation.enabled=true", "sampling.num_prompts=2")
 PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.steps=5")
 TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
 VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
+KOHYA = ("dataset.layout=kohya", "dataset.path={desk}/kohya", "sampling.num_prompts=0")
 _BATCH = "dataset.batch_size=${model.default_batch_size}"  # the toy runs set these; here the recipe does
 _STEPS = "training.steps=null"
 
@@ -117,6 +118,13 @@ OPTIONS: dict[str, Changes | Shown] = {
     ),
     "dataset.color_aug": _learnt("dataset.color_aug=true", of=(*PHOTOS, "dataset.cache_latents=false")),
     "dataset.cache_latents": Shown("test_pictures_that_are_not_kept_are_encoded_at_each_step"),
+    "dataset.layout": Shown(
+        "tests/data/test_kohya_folders.py::test_words_are_the_caption_of_pictures_without_one"
+    ),
+    "dataset.reg_path": _learnt("dataset.reg_path={desk}/reg", of=KOHYA),
+    "loss.prior_loss_weight": _learnt(
+        "loss.prior_loss_weight=0.1", of=(*KOHYA, "dataset.reg_path={desk}/reg")
+    ),
     "dataset.num_repeats": _paced("dataset.num_repeats=2", of=(*PHOTOS, _STEPS, "training.epochs=1")),
     "dataset.batch_size": _learnt("dataset.batch_size=3"),
     "dataset.resolution": Changes("dataset.resolution=32", LEARNT | DRAWN, ()),

@@ -73,6 +73,7 @@ def lay_desk(desk: Path, cache: Path) -> Path:
     """Write all that the table of options names."""
     desk.mkdir()
     write_photos(desk)
+    write_kohya(desk)
     (desk / "prompts.txt").write_text("a red star in the middle, blue background\n")
     demo = prepare_demo("sks", cache)
     manifest = json.loads(demo.prompts.read_text())
@@ -102,6 +103,17 @@ def write_photos(desk: Path) -> None:
             picture.save(desk / folder / f"{index}.png")
         (desk / "photos" / f"{index}.caption").write_text("a green ring in the middle, red background\n")
         (desk / "photos" / f"{index}.txt").write_text("a white cross in the middle, pink background\n")
+
+
+def write_kohya(desk: Path) -> None:
+    """kohya/ with two folders to learn, reg/ with one of regularisation; captions in the learnt ones too."""
+    for index, name in enumerate(("kohya/2_a red star", "kohya/1_a green ring", "reg/1_star")):
+        folder = desk / name
+        folder.mkdir(parents=True)
+        for place in range(2):
+            shutil.copy(desk / "photos" / f"{2 * index % 4 + place}.png", folder / f"{place}.png")
+        if not name.startswith("reg"):
+            (folder / "0.txt").write_text("a white cross in the middle, pink background\n")
 
 
 def _pictures(folder: Path, name: str) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from engine.training.train import train
 from evaluation.check import check_sources
 from tests.compose.toys import CONF, composed
 from tests.models.tiny_sd1 import write_tiny_model
-from tests.training.option_desk import read_tensors, write_photos
+from tests.training.option_desk import read_tensors, write_kohya, write_photos
 from tests.training.toy_runs import SMALL
 
 FILES = [path.relative_to(CONF).with_suffix("").as_posix() for path in sorted(CONF.rglob("*.yaml"))]
@@ -45,6 +45,8 @@ class Trials:
             own += [f"model.checkpoint={self.folder / 'tiny'}", "dataset.resolution=64"]
         if file in ("model/sd15", "dataset/folder"):
             own += [f"dataset.path={self.folder / 'photos'}"]
+        if file == "dataset/kohya_folder":
+            own += [f"dataset.path={self.folder / 'kohya'}", f"dataset.reg_path={self.folder / 'reg'}"]
         small = [
             text for text in SMALL if text.split("=")[0] not in (*stated(file),) or text.startswith(LENGTH)
         ]
@@ -57,6 +59,7 @@ class Trials:
 def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
     folder = tmp_path_factory.mktemp("shipped")
     write_photos(folder)
+    write_kohya(folder)
     write_tiny_model(folder / "tiny")
     return Trials(folder, {})
 

@@ -1,5 +1,7 @@
 """One batch to one loss per picture, on a model whose answer is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -57,6 +59,15 @@ def test_min_snr_caps_the_weight_of_pictures_with_little_noise() -> None:
     assert torch.allclose(capped[1], plain[1])
 
 
+def test_a_regularisation_picture_weighs_what_it_is_told_to() -> None:
+    batch, draws = _batch(2), _draws(2)
+    plain = training_losses(_family(Answers()), batch, draws, _objective())
+    weighed = replace(batch, weights=torch.tensor([1.0, 0.25]))
+    assert torch.equal(
+        training_losses(_family(Answers()), weighed, draws, _objective()), plain * weighed.weights
+    )
+
+
 def test_the_draws_of_a_picture_depend_on_its_place_in_the_step_not_on_its_batch() -> None:
     whole = make_draws(3, 10, range(4), shape=SHAPE, num_timesteps=1000)
     second_half = make_draws(3, 10, range(2, 4), shape=SHAPE, num_timesteps=1000)
@@ -83,7 +94,8 @@ def _objective(noise: NoiseConfig | None = None, loss: LossConfig | None = None)
 def _batch(count: int) -> Batch:
     generator = torch.Generator().manual_seed(1)
     mean = torch.randn(count, *SHAPE, generator=generator)
-    return Batch(mean=mean, std=mean.abs(), text=torch.randn(count, 5, 6, generator=generator))
+    text = torch.randn(count, 5, 6, generator=generator)
+    return Batch(mean=mean, std=mean.abs(), text=text, weights=torch.ones(count))
 
 
 def _draws(count: int, timesteps: tuple[int, ...] = (100, 700)) -> Draws:
