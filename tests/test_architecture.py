@@ -119,6 +119,8 @@ TORCH_FREE = (
     "engine.data.buckets",
     "engine.data.repeats",
     "engine.data.batches",
+    "engine.data.kohya_dataset",
+    "engine.data.kohya_folders",
     "engine.sampling.prompt_file",
     "engine.training.tracking",
     "pages",
