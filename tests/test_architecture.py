@@ -62,6 +62,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.compose",
         "engine.models.facts",
         "engine.data.kohya_dataset",
+        "engine.data.cache_folder",
         "engine.sampling.prompt_file",
         "engine.config",
     ),
@@ -78,6 +79,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.compose",
         *LOWEST,
     ),
+    "engine.__main__": ("engine.data.cache_folder",),
     "engine.sampling": ("engine.networks", "engine.models", "engine.data", *LOWEST),
     "engine.validation": ("engine.networks", "engine.models", "engine.data", *LOWEST),
     "engine.compose": (

@@ -1,5 +1,6 @@
 """What the VAE and the text encoder gave, kept on disk by content: nothing stale can be found under a key."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -43,6 +44,8 @@ class ContentCache:
         if checksum is None or not torch.equal(checksum, _checksum(tensors)):
             self.damaged.append(path)
             return None
+        with contextlib.suppress(OSError):  # of a cache that may only be read
+            os.utime(path)  # when it was last used, for who prunes the cache
         return tensors
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,67 @@
+"""The cache as its owner sees it: how much of what it holds, how old it is, and what can go; no torch."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = {  # folder of the cache -> what it holds
+    "latents": "pictures as the VAE gave them",
+    "text": "captions as the text encoder gave them",
+    "embeddings": "pictures as a scoring encoder gave them",
+}
+_DAY = 86_400.0  # seconds
+_ENDING = ".safetensors"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class CachePart:
+    """What one folder of the cache holds."""
+
+    name: str
+    num_entries: int
+    num_bytes: int
+    oldest_days: float  # since the entry was last used
+    newest_days: float
+
+
+def describe_cache(cache_dir: Path) -> list[CachePart]:
+    """A row for each kind of entry that is there, in the order of KINDS."""
+    now = time.time()
+    parts = []
+    for name in KINDS:
+        stats = [path.stat() for path in _entries(cache_dir / name)]
+        if stats:
+            ages = [max(0.0, now - stat.st_mtime) / _DAY for stat in stats]
+            parts.append(
+                CachePart(
+                    name=name,
+                    num_entries=len(stats),
+                    num_bytes=sum(stat.st_size for stat in stats),
+                    oldest_days=max(ages),
+                    newest_days=min(ages),
+                )
+            )
+    return parts
+
+
+def prune_cache(cache_dir: Path, *, unused_days: float) -> tuple[int, int]:
+    """Remove entries that no run has used for so many days; how many they were, and their bytes.
+
+    Safe while runs are at work: an entry that is missing is computed again.
+    """
+    limit = time.time() - unused_days * _DAY
+    count = size = 0
+    for name in KINDS:
+        for path in _entries(cache_dir / name):
+            try:
+                stat = path.stat()
+                if stat.st_mtime < limit:
+                    path.unlink()
+                    count, size = count + 1, size + stat.st_size
+            except FileNotFoundError:  # another process was first
+                continue
+    return count, size
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"??/*{_ENDING}") if path.is_file())
