@@ -28,8 +28,8 @@ def main(words: Sequence[str]) -> int:
     parts = describe_cache(folder)
     for part in parts:
         age = f"last used {part.newest_days:.1f} to {part.oldest_days:.1f} days ago"
-        count = f"{part.num_entries} entries, {_size(part.num_bytes)}"
-        print(f"{part.name:<11}{count:<28}{age}: {KINDS[part.name]}")
+        amount = f"{part.num_entries} entries, {_size(part.num_bytes)}"
+        print(f"{part.name:<11}{amount:<28}{age}: {KINDS[part.name]}")
     if not parts:
         print(f"{folder}: no entries")
     return 0
