@@ -27,18 +27,18 @@ def main() -> None:
 @refusing()
 def run_composed(config: DictConfig) -> dict[str, float]:
     """A composed run to its end, or its refusal; returns its scores."""
-    from rich.console import Console
-
     from demo.folder import prepare_demo
-    from engine.compose.load import load
-    from engine.compose.plan import print_plan
-    from engine.compose.preflight import preflight
+    from engine.compose.begin import begin
     from evaluation.check import check_sources
 
-    console, run = Console(), load(config)
-    plan = preflight(run, prepare_demo, check_sources)
-    print_plan(run, plan, console)
+    run, plan, console = begin(config, prepare_demo, check_sources)
     if run.dry_run:
+        return {}
+    if run.inspect:
+        from engine.training.inspect_batches import inspect_batches
+        from pages.inspect_page import write_inspect_page
+
+        print(f"page     {write_inspect_page(inspect_batches(run, plan, console=console))}")
         return {}
     from engine.training.job import Hooks
     from engine.training.summary import finish

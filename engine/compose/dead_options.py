@@ -38,6 +38,11 @@ class Dead:
 
 DEAD: tuple[Dead, ...] = (
     Dead(
+        options=("inspect",),
+        condition=lambda run: run.dry_run,
+        because="dry_run=true ends after the plan",
+    ),
+    Dead(
         options=("model.default_steps",),
         condition=lambda run: run.training.steps is not None or run.training.epochs is not None,
         because="the length is given by training.steps or training.epochs",

@@ -45,6 +45,7 @@ _POSITIVE = Range(low=0, low_open=True)
 _SIDE = Range(low=8, high=8192, multiple_of=8)  # a VAE halves the sides up to three times
 
 RANGES: dict[str, Range] = {
+    "inspect": Range(low=0, high=1000),
     "seed": Range(low=0, high=LARGEST_SEED),
     "model.resolution": _SIDE,
     "model.bucket_step": _SIDE,

@@ -15,6 +15,7 @@ EXCLUDED: tuple[str, ...] = (
     "output_dir",  # where its files lie
     "cache_dir",
     "dry_run",  # whether it runs at all
+    "inspect",
     "force",
     "model.name",
     "model.resolution",  # recipe values that count only where another option takes them

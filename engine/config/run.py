@@ -24,6 +24,7 @@ class RunConfig:
     output_dir: str = "outputs"  # run folders are made in it: <name>-<run_id>
     cache_dir: str = ".cache"  # latents, text embeddings and the demo's pictures, shared by all runs
     dry_run: bool = False  # true: check everything, print the plan, train nothing
+    inspect: int = 0  # so many batches as they would be fed, on a page; nothing is trained; 0 = off
     force: bool = False  # true: a finished run is repeated; changed data is accepted
     model: ModelConfig = field(default_factory=ModelConfig)
     network: NetworkConfig = field(default_factory=LoRAConfig)

@@ -92,10 +92,10 @@ def _draw(
         height=settings.height,
         output_type="latent",
     ).images
-    return _to_images(family.decode_latents(latents))
+    return to_images(family.decode_latents(latents))
 
 
-def _to_images(pixels: Tensor) -> list[Image.Image]:
+def to_images(pixels: Tensor) -> list[Image.Image]:
     """pixels [B, 3, H, W] in [0, 1] -> 8-bit pictures, rounded as diffusers' VaeImageProcessor does."""
     arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
     return [Image.fromarray(array) for array in arrays]

@@ -48,6 +48,24 @@ class Feed:
         weights = torch.tensor([self.prior_loss_weight if one else 1.0 for one in reg])
         return Batch(mean=mean, std=std, text=text, weights=weights)
 
+    def captions(
+        self, pictures: Sequence[int], *, micro_step: int, step: int, samples: Sequence[int]
+    ) -> list[str]:
+        """The words that the text encoder is given for them at this step."""
+        if self.data.text:
+            return [self.data.pictures[index].caption for index in pictures]
+        epoch = micro_step // self.order.num_batches + 1
+        moment = Moment(epoch=epoch, step=step, total_steps=self.total_steps)
+        return [
+            change_caption(
+                self.data.pictures[index].caption,
+                self.dataset,
+                draws=random.Random(seed_of(self.seed, "caption", step, sample)),
+                moment=moment,
+            )
+            for index, sample in zip(pictures, samples, strict=True)
+        ]
+
     def settled_latents(self, picture: int) -> Tensor:
         """[C, h, w] of a picture as it is, the VAE's mean: what the fixed validation loss is taken with."""
         if self.data.latents:
@@ -93,15 +111,6 @@ class Feed:
     def _text(self, pictures: Sequence[int], *, micro_step: int, step: int, samples: Sequence[int]) -> Tensor:
         if self.data.text:
             return torch.stack([self.data.text[index] for index in pictures])
-        epoch = micro_step // self.order.num_batches + 1
-        moment = Moment(epoch=epoch, step=step, total_steps=self.total_steps)
-        captions = [
-            change_caption(
-                self.data.pictures[index].caption,
-                self.dataset,
-                draws=random.Random(seed_of(self.seed, "caption", step, sample)),
-                moment=moment,
-            )
-            for index, sample in zip(pictures, samples, strict=True)
-        ]
-        return self.family.encode_prompts(captions)
+        return self.family.encode_prompts(
+            self.captions(pictures, micro_step=micro_step, step=step, samples=samples)
+        )

@@ -29,6 +29,7 @@ def schemas() -> None:
         ("network.alpha=2 model.default_alpha_ratio=2", "network.alpha is given"),
         ("dataset.enable_bucket=false dataset.min_bucket_reso=64", "enable_bucket=false makes no buckets"),
         ("dataset.bucket_no_upscale=true dataset.max_bucket_reso=64", "leaves small pictures their size"),
+        ("dry_run=true inspect=3", "inspect=3: without effect, since dry_run=true ends after the plan"),
         ("sampling.preview_every=0 sampling.preview_prompts=2", "preview_every=0 draws no previews"),
         ("sampling.num_prompts=0 evaluation.enabled=false sampling.steps=4", "sampling.steps=4: without"),
         ("evaluation.enabled=false dataset.trigger=x", "evaluation.enabled=false makes no scores"),

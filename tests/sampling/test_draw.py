@@ -57,9 +57,7 @@ def test_batch_size_and_order_change_nothing_beyond_a_hundred_thousandth(
     family: ModelFamily, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[np.ndarray] = []  # [3, H, W] in [0, 1], before rounding
-    monkeypatch.setattr(
-        draw, "_to_images", lambda pixels: kept.extend(pixels.numpy()) or [None] * len(pixels)
-    )
+    monkeypatch.setattr(draw, "to_images", lambda pixels: kept.extend(pixels.numpy()) or [None] * len(pixels))
     found: list[dict[tuple[str, int], np.ndarray]] = []
     for prompts, seeds, size in ((PROMPTS, [1, 2], 1), (PROMPTS, [1, 2], 4), (PROMPTS[::-1], [2, 1], 3)):
         kept.clear()

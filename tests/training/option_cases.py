@@ -62,6 +62,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "output_dir": Shown("test_output_and_cache_lie_where_they_are_told_to"),
     "cache_dir": Shown("test_output_and_cache_lie_where_they_are_told_to"),
     "dry_run": Shown("test_a_dry_run_prints_the_plan_and_trains_nothing"),
+    "inspect": Shown("tests/training/test_inspect.py::test_batches_are_shown_as_the_steps_are_fed_them"),
     "force": Shown("test_force_trains_a_finished_run_again"),
     "model.name": Changes("model.name=mine", _FILES, PHOTOS),
     "model.family": Shown("test_the_familys_own_code_loads_the_checkpoint"),

@@ -1,0 +1,34 @@
+"""From a composed config to a run that can start, and its printed plan."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from engine.compose.load import load
+from engine.compose.plan import Plan, print_plan
+from engine.compose.preflight import preflight
+from engine.compose.sources import DrawnDemo
+from engine.config import RunConfig
+from engine.config.sources import Sources
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def begin(
+    config: DictConfig,
+    draw_demo: Callable[[str, Path], DrawnDemo],
+    check_scoring: Callable[[Sources], list[str]],
+) -> "tuple[RunConfig, Plan, Console]":
+    """The typed run, its plan, and the console that it was printed on.
+
+    raises  ConfigError with everything that prevents the run
+    """
+    from rich.console import Console
+
+    run, console = load(config), Console()
+    plan = preflight(run, draw_demo, check_scoring)
+    print_plan(run, plan, console)
+    return run, plan, console
