@@ -12,6 +12,7 @@ from engine.models.facts import FAMILIES, layer_group
 from engine.models.locate import find_checkpoint, is_hub_id
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_VOCABULARIES = ("vocab.json", "tokenizer.json")
 _WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # bytes; others 1
 _PREDICTIONS = {
     Prediction.epsilon: "epsilon",
@@ -113,13 +114,17 @@ def _part_problems(name: str, folder: Path) -> list[str]:
             f"model.checkpoint={name}: {', '.join(missing)} is missing in it. Give a whole diffusers folder."
         ]
     problems = []
+    if not any((folder / "tokenizer" / file).is_file() for file in _VOCABULARIES):
+        problems.append(
+            f"model.checkpoint={name}: no {' or '.join(_VOCABULARIES)} in tokenizer/. Get it again."
+        )
     for part in ("unet", "vae", "text_encoder"):
         if not weight_files(folder / part):
             problems.append(f"model.checkpoint={name}: no .safetensors file in {part}/. Convert its weights.")
             continue
         try:
             _weights(folder / part)
-        except (ValueError, OSError, struct.error):
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error):
             problems.append(f"model.checkpoint={name}: a weights file in {part}/ is damaged. Copy it again.")
     return problems
 
@@ -142,6 +147,10 @@ def read_header(file: Path) -> list[Weight]:
         if length > min(_LARGEST_HEADER, file.stat().st_size):
             raise ValueError(f"{file.name}: the header is longer than the file")
         header = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    end = max((row["data_offsets"][1] for row in header.values()), default=0)
+    if file.stat().st_size < 8 + length + end:
+        raise ValueError(f"{file.name}: cut off")
     return [
         Weight(
             name=name,
@@ -149,7 +158,6 @@ def read_header(file: Path) -> list[Weight]:
             num_bytes=math.prod(row["shape"]) * _WIDTHS.get(row["dtype"], 1),
         )
         for name, row in header.items()
-        if name != "__metadata__"
     ]
 
 

@@ -1,6 +1,7 @@
 """The plan's numbers by hand, and what a checkpoint's files say about it."""
 # ruff: noqa: E501
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,12 @@ def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:
     other = write_checkpoint(tmp_path / "xl", pipeline="StableDiffusionXLPipeline")
     velocity = write_checkpoint(tmp_path / "v", prediction="v_prediction")
     half = write_checkpoint(tmp_path / "half")
-    (half / "tokenizer").rmdir()
+    shutil.rmtree(half / "tokenizer")
+    wordless = write_checkpoint(tmp_path / "wordless")
+    (wordless / "tokenizer/vocab.json").unlink()
+    cut_off = write_checkpoint(tmp_path / "cut_off")
+    weights = cut_off / "vae/diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
     damaged = write_checkpoint(tmp_path / "damaged")
     (damaged / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 20)
     bare = write_checkpoint(tmp_path / "bare")
@@ -125,6 +131,8 @@ def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:
         other: "holds a StableDiffusionXLPipeline, and model.family=sd1 is Stable Diffusion 1",
         velocity: "model.prediction=epsilon: the checkpoint's scheduler says v_prediction. Set model.prediction=v.",
         half: "tokenizer is missing in it. Give a whole diffusers folder.",
+        wordless: "no vocab.json or tokenizer.json in tokenizer/. Get it again.",
+        cut_off: "a weights file in vae/ is damaged. Copy it again.",
         damaged: "a weights file in unet/ is damaged. Copy it again.",
         bare: "no .safetensors file in vae/. Convert its weights.",
     }

@@ -47,6 +47,7 @@ def write_checkpoint(
     """A diffusers folder that says what it is and holds zeros."""
     for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
         (folder / part).mkdir(parents=True)
+    (folder / "tokenizer/vocab.json").write_text("{}")
     (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
     (folder / "scheduler/scheduler_config.json").write_text(json.dumps({"prediction_type": prediction}))
     (folder / "vae/config.json").write_text(json.dumps({"block_out_channels": [4, 4, 4]}))
