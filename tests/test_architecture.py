@@ -39,6 +39,8 @@ DATA_WITHOUT_TORCH = tuple(
         "batches",
         "kohya_dataset",
         "kohya_folders",
+        "kohya_scan",
+        "layouts",
     )
 )
 # Who may import whom; a room may always import itself. The rooms of the engine run down only:
@@ -123,6 +125,8 @@ TORCH_FREE = (
     "engine.data.batches",
     "engine.data.kohya_dataset",
     "engine.data.kohya_folders",
+    "engine.data.kohya_scan",
+    "engine.data.layouts",
     "engine.sampling.prompt_file",
     "engine.training.tracking",
     "pages",

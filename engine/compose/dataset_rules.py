@@ -3,12 +3,14 @@
 import re
 
 from engine.compose.show import show
-from engine.config import DEMO_CONCEPTS, Layout, RunConfig, is_demo
+from engine.config import DEMO_CONCEPTS, DatasetConfig, Layout, RunConfig, given_pictures, is_demo
 
 
 def pictures_rule(run: RunConfig) -> list[str]:
     """Where the pictures come from: a folder, or a concept that only the demo has."""
     dataset, demo, problems = run.dataset, is_demo(run.model), []
+    if dataset.layout is Layout.kohya_toml:
+        return []  # a rule of its own
     if dataset.path is None and not demo:
         problems.append(
             f"dataset.path=null: the demo's concepts belong to model=demo, this is {run.model.name}. "
@@ -36,11 +38,11 @@ def captions_rule(run: RunConfig) -> list[str]:
     ):
         if text is not None and not text.strip():
             problems.append(f"dataset.{key}=: empty. Give words, or null.")
-    if dataset.path is None and dataset.class_tokens is not None:
+    if given_pictures(dataset) is None and dataset.class_tokens is not None:
         problems.append(
             f"dataset.class_tokens={dataset.class_tokens}: the demo's pictures have captions. Leave it out."
         )
-    if dataset.path is not None and dataset.class_word is not None and dataset.trigger is None:
+    if given_pictures(dataset) is not None and dataset.class_word is not None and dataset.trigger is None:
         problems.append(
             f"dataset.class_word={dataset.class_word}: it stands in for dataset.trigger, and there is none. "
             "Give dataset.trigger too."
@@ -59,7 +61,13 @@ def captions_rule(run: RunConfig) -> list[str]:
 def layout_rule(run: RunConfig) -> list[str]:
     """kohya's folder names say repeats and words; only that layout has regularisation pictures."""
     dataset, problems = run.dataset, []
-    if dataset.layout is Layout.folder:
+    if dataset.layout is Layout.kohya_toml:
+        problems += _file_problems(dataset)
+    elif dataset.config_file is not None:
+        problems.append(
+            f"dataset.config_file={dataset.config_file}: a dataset file goes with dataset=kohya_toml."
+        )
+    elif dataset.layout is Layout.folder:
         if dataset.reg_path is not None:
             problems.append(
                 f"dataset.reg_path={dataset.reg_path}: regularisation pictures go with dataset=kohya_folder."
@@ -75,11 +83,28 @@ def layout_rule(run: RunConfig) -> list[str]:
         ):
             if is_given:
                 problems.append(f"dataset.{name}: kohya's folder names say it. Leave it out.")
-    if run.loss.prior_loss_weight != 1 and dataset.reg_path is None:
+    has_reg = dataset.reg_path is not None or dataset.layout is Layout.kohya_toml
+    if run.loss.prior_loss_weight != 1 and not has_reg:
         problems.append(
             f"loss.prior_loss_weight={run.loss.prior_loss_weight:g}: there are no regularisation pictures. "
             "Give dataset.reg_path, or leave it out."
         )
+    return problems
+
+
+def _file_problems(dataset: DatasetConfig) -> list[str]:
+    problems = []
+    if dataset.config_file is None:
+        problems.append(
+            "dataset.config_file=null: dataset=kohya_toml needs a dataset file of kohya's scripts. Give it."
+        )
+    for name, value in (
+        ("path", dataset.path),
+        ("reg_path", dataset.reg_path),
+        ("concept", dataset.concept),
+    ):
+        if value is not None:
+            problems.append(f"dataset.{name}={value}: the dataset file names its own folders. Leave it out.")
     return problems
 
 

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from engine.compose.show import show
-from engine.config import LoRAConfig, RunConfig, WandbMode
+from engine.config import Layout, LoRAConfig, RunConfig, SubsetConfig, WandbMode
+from engine.data.kohya_scan import stated_options
 
 _REFERENCE = re.compile(r"\$\{(model\.\w+)\}")
 _RECIPE_VALUES = (  # what a recipe recommends; they count only where another option takes them
@@ -88,6 +90,7 @@ DEAD: tuple[Dead, ...] = (
         because="tracking.wandb=disabled sends nothing to wandb",
     ),
 )
+_SUBSET = frozenset(field.name for field in fields(SubsetConfig))
 _SWITCHES = ("evaluation.enabled", "sampling.num_prompts")  # what makes others dead is not dead itself
 
 
@@ -111,6 +114,10 @@ def _reasons(path: str, run: RunConfig, taken: Collection[str]) -> Iterator[str]
         yield "the option that would take it has a value of its own"
     if path in _SWITCHES:
         return
+    if run.dataset.layout is Layout.kohya_toml and run.dataset.config_file is not None:
+        section, _, name = path.partition(".")
+        if section == "dataset" and name in _SUBSET and name in stated_options(Path(run.dataset.config_file)):
+            yield f"{run.dataset.config_file} says it"
     for dead in DEAD:
         if dead.covers(path) and dead.condition(run):
             yield dead.because

@@ -11,7 +11,7 @@ from engine.compose.sources import lacks_recipe_encoder
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
-from engine.data.kohya_folders import scan_dataset
+from engine.data.layouts import scan_dataset
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
 from engine.data.scan import Scan
 

@@ -10,9 +10,9 @@ from engine.compose.device import visible_device
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
 from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder, own_sources
-from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, is_demo
+from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
 from engine.config.sources import Sources
-from engine.data.kohya_folders import scan_dataset
+from engine.data.layouts import scan_dataset
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.optimizers.build import check_args
 from engine.sampling.prompt_file import load_prompts
@@ -61,9 +61,8 @@ def disk_problems(run: RunConfig, *, refused: bool = False) -> list[str]:
 
 
 def _picture_problems(run: RunConfig) -> list[str]:
-    if run.dataset.path is None:
-        return []
-    return scan_dataset(run.dataset, Path(run.dataset.path)).problems
+    given = given_pictures(run.dataset)
+    return [] if given is None else scan_dataset(run.dataset, Path(given)).problems
 
 
 def _prompt_problems(run: RunConfig) -> list[str]:

@@ -198,6 +198,7 @@ ON_DISK: tuple[str, ...] = (
     "optimizer.args",
     "dataset.path",
     "dataset.reg_path",
+    "dataset.config_file",
     "sampling.prompt_file",
     "evaluation.encoder",
     "evaluation.references",

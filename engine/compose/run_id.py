@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from omegaconf import OmegaConf
 
-from engine.config import DEMO_CONCEPTS, LoRAConfig, RunConfig, effective_alpha
+from engine.config import DEMO_CONCEPTS, LoRAConfig, RunConfig, effective_alpha, given_pictures
 
 # Not part of a run's identity: a section ("sampling") or one option. All others change the weights.
 EXCLUDED: tuple[str, ...] = (
@@ -59,10 +59,11 @@ def identity(run: RunConfig) -> dict[str, object]:
         values["network.alpha"] = effective_alpha(run.network)
     if run.training.steps is None and run.training.epochs is None:
         values["training.steps"] = run.model.default_steps
-    if run.dataset.path is None:
+    if given_pictures(run.dataset) is None:
         values["dataset.concept"] = run.dataset.concept or DEMO_CONCEPTS[0]
-    else:
-        values["dataset.path"] = PurePath(run.dataset.path).as_posix()
+    for key, name in (("path", run.dataset.path), ("config_file", run.dataset.config_file)):
+        if name is not None:
+            values[f"dataset.{key}"] = PurePath(name).as_posix()
     if run.model.checkpoint is not None:
         values["model.checkpoint"] = PurePath(run.model.checkpoint).as_posix()
     values["network.layers"] = sorted(group.name for group in run.network.layers)

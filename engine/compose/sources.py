@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.config import RunConfig
+from engine.config import RunConfig, given_pictures
 from engine.config.sources import Sources
 from engine.models.locate import find_checkpoint
 
@@ -28,7 +28,7 @@ def own_sources(run: RunConfig) -> Sources:
     evaluation, prompts = run.evaluation, run.sampling.prompt_file
     encoder = None if lacks_recipe_encoder(run) else evaluation.encoder
     return Sources(
-        pictures=Path(run.dataset.path or ""),
+        pictures=Path(given_pictures(run.dataset) or ""),
         trigger=run.dataset.trigger,
         class_word=run.dataset.class_word,
         prompts=Path(prompts) if prompts is not None else None,
@@ -53,7 +53,7 @@ def demo_sources(run: RunConfig, demo: DrawnDemo) -> Sources:
     """
     own = own_sources(run)
     own = replace(own, encoder=own.encoder or str(demo.scorer))
-    if run.dataset.path is not None:
+    if given_pictures(run.dataset) is not None:
         return own
     words = json.loads(demo.prompts.read_text(encoding="utf-8"))
     return replace(

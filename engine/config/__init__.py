@@ -1,6 +1,6 @@
 """The types of a run: dataclasses that OmegaConf checks values against; no torch, no logic."""
 
-from engine.config.dataset import DatasetConfig, Layout
+from engine.config.dataset import DatasetConfig, Layout, given_pictures
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
 from engine.config.loss import LossConfig
@@ -41,5 +41,6 @@ __all__ = [
     "TrainingConfig",
     "WandbMode",
     "effective_alpha",
+    "given_pictures",
     "is_demo",
 ]

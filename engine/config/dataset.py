@@ -7,10 +7,11 @@ from engine.config.subset import SubsetConfig
 
 
 class Layout(Enum):
-    """What dataset.path holds: pictures, or kohya's folders <repeats>_<words>."""
+    """How the pictures are given: a folder, kohya's folders <repeats>_<words>, or kohya's dataset file."""
 
     folder = "folder"
     kohya = "kohya"
+    kohya_toml = "kohya_toml"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -19,6 +20,7 @@ class DatasetConfig(SubsetConfig):
 
     layout: Layout = Layout.folder  # kohya: dataset.path is the parent of folders named 10_shs dog
     path: str | None = None  # folder of pictures, sub-folders included; null = the demo's concept
+    config_file: str | None = None  # kohya_toml: a dataset file (.toml or .json) in place of a path
     reg_path: str | None = None  # kohya: the parent of regularisation folders, named 1_dog
     concept: str | None = None  # demo only, without path: sks (null), night or bright
     trigger: str | None = None  # trigger words in the captions, stripped before scoring
@@ -32,3 +34,8 @@ class DatasetConfig(SubsetConfig):
     cache_latents: bool = True  # false: pictures are encoded at each step, so that they may vary
     cache_text_embeddings: bool = True  # false: captions are encoded at each step, so that they may vary
     bucket_no_upscale: bool = False  # true: small pictures keep their size, min and max are not used
+
+
+def given_pictures(dataset: DatasetConfig) -> str | None:
+    """What the user names as pictures: a folder or a dataset file; None = the demo's concept."""
+    return dataset.path if dataset.config_file is None else dataset.config_file

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.config import DatasetConfig, Layout
+from engine.config import DatasetConfig
 from engine.data.folder import folder_problem
 from engine.data.headers import readable_endings
-from engine.data.repeats import regularisation_repeats
-from engine.data.scan import Picture, Scan, scan_folder
+from engine.data.scan import Scan, scan_folder
+from engine.data.scan_parts import balance, join
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -31,13 +31,6 @@ def parse_folder_name(name: str) -> FolderName | None:
     return FolderName(repeats=repeats, words=words) if repeats >= 1 else None
 
 
-def scan_dataset(config: DatasetConfig, folder: Path) -> Scan:
-    """The pictures of a run, whatever the layout of its folder; problems are in the scan."""
-    if config.layout is Layout.folder:
-        return scan_folder(config, folder)
-    return scan_kohya_folders(config, folder, None if config.reg_path is None else Path(config.reg_path))
-
-
 def scan_kohya_folders(config: DatasetConfig, parent: Path, reg_parent: Path | None) -> Scan:
     """The pictures of all folders below both parents.
 
@@ -46,8 +39,8 @@ def scan_kohya_folders(config: DatasetConfig, parent: Path, reg_parent: Path | N
     scan = _scan_parent(config, parent, key="path")
     if reg_parent is not None:
         reg = _scan_parent(config, reg_parent, key="reg_path")
-        _join(scan, reg)
-        _balance(scan, reg.pictures)
+        join(scan, reg)
+        balance(scan, reg.pictures)
     return scan
 
 
@@ -93,31 +86,4 @@ def _add_folder(whole: Scan, config: DatasetConfig, folder: Path, name: FolderNa
     )
     part = scan_folder(own, folder)
     part.problems = [problem for problem in part.problems if not problem.startswith("dataset.class_tokens=")]
-    _join(whole, part)
-
-
-def _join(whole: Scan, part: Scan) -> None:
-    whole.pictures += part.pictures
-    whole.problems += part.problems
-    whole.notes += [f"{part.folder.name}: {note}" for note in part.notes]
-    if not part.folder.is_relative_to(whole.folder):
-        whole.other_folders.append(part.folder)
-    for ending, count in part.captions_by_ending.items():
-        whole.captions_by_ending[ending] = whole.captions_by_ending.get(ending, 0) + count
-
-
-def _balance(scan: Scan, regularisation: list[Picture]) -> None:
-    """Mark the last of the pictures as regularisation, each as often as the rule says."""
-    learnt = scan.pictures[: len(scan.pictures) - len(regularisation)]
-    repeats = regularisation_repeats(
-        sum(picture.repeats for picture in learnt), [picture.repeats for picture in regularisation]
-    )
-    used = [
-        replace(picture, repeats=count, is_reg=True)
-        for picture, count in zip(regularisation, repeats, strict=True)
-        if count
-    ]
-    if len(used) < len(regularisation):
-        unused = len(regularisation) - len(used)
-        scan.notes.append(f"{unused} regularisation pictures are not used: there are enough without them")
-    scan.pictures = learnt + used
+    join(whole, part)

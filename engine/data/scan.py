@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.config import DatasetConfig
+from engine.config import DatasetConfig, SubsetConfig
 from engine.data.caption_changes import settled_caption, varies
 from engine.data.captions import CaptionError, CaptionFile, find_caption, read_caption_file
 from engine.data.folder import files_below, folder_problem, left_out, no_pictures
@@ -25,6 +25,7 @@ class Picture:
     height: int
     caption: str  # as the text encoder gets it; as in its file where captions vary
     repeats: int  # times in an epoch
+    treated: SubsetConfig | None = None  # as its own subset says; None = as the whole data set
     is_reg: bool = False  # regularisation: of the class, not of what is learnt
 
 
@@ -95,7 +96,8 @@ def dataset_fingerprint(scan: Scan) -> str:
         with picture.path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         row = (scan.name(picture), content, picture.caption, picture.repeats)
-        digest.update(repr((*row, "reg") if picture.is_reg else row).encode())
+        marks = [mark for mark in ("reg" if picture.is_reg else None, picture.treated) if mark is not None]
+        digest.update(repr((*row, *marks)).encode())
     return digest.hexdigest()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.config import DatasetConfig
+from engine.config import SubsetConfig
 from engine.data.augment import change_colours, crop_at_random, is_flipped
 from engine.data.batches import BatchOrder
 from engine.data.buckets import BucketChoice
@@ -23,7 +23,7 @@ from engine.training.step import Batch
 class Feed:
     """The pictures of a run in the order in which they are seen."""
 
-    dataset: DatasetConfig
+    dataset: SubsetConfig  # what holds for pictures without a subset of their own
     family: ModelFamily
     data: EncodedDataset
     choices: Sequence[BucketChoice]  # the way of each of data.pictures into its bucket
@@ -59,7 +59,7 @@ class Feed:
         return [
             change_caption(
                 self.data.pictures[index].caption,
-                self.dataset,
+                self._treatment(index),
                 draws=random.Random(seed_of(self.seed, "caption", step, sample)),
                 moment=moment,
             )
@@ -77,8 +77,12 @@ class Feed:
         """[L, D] of a caption that does not vary: what the fixed validation loss is taken with."""
         if self.data.text:
             return self.data.text[picture]
-        caption = settled_caption(self.data.pictures[picture].caption, self.dataset)
+        caption = settled_caption(self.data.pictures[picture].caption, self._treatment(picture))
         return self.family.encode_prompts([caption])[0].cpu()
+
+    def _treatment(self, picture: int) -> SubsetConfig:
+        """What its subset says is done to a picture and its caption."""
+        return self.data.pictures[picture].treated or self.dataset
 
     def _latents(
         self, pictures: Sequence[int], *, step: int, samples: Sequence[int]
@@ -89,7 +93,7 @@ class Feed:
             encoded = self.family.encode_images(torch.stack(views))
             return encoded.mean.cpu(), encoded.std.cpu()
         kept = [
-            (self.data.mirrored if is_flipped(self.dataset, one) else self.data.latents)[index]
+            (self.data.mirrored if is_flipped(self._treatment(index), one) else self.data.latents)[index]
             for index, one in zip(pictures, draws, strict=True)
         ]
         return torch.stack([one.mean for one in kept]), torch.stack([one.std for one in kept])
@@ -97,13 +101,14 @@ class Feed:
     def _view(self, index: int, draws: random.Random) -> Tensor:
         """[3, H, W]: a picture as it is seen this time."""
         picture, choice = self.data.pictures[index], self.choices[index]
-        flipped = is_flipped(self.dataset, draws)
-        if self.dataset.random_crop:
+        treatment = self._treatment(index)
+        flipped = is_flipped(treatment, draws)
+        if treatment.random_crop:
             left, top, right, bottom = crop_at_random(choice, draws)
             pixels = load_whole(picture, choice)[top:bottom, left:right]
         else:
             pixels = load_pixels(picture, choice)
-        if self.dataset.color_aug:
+        if treatment.color_aug:
             pixels = change_colours(pixels, draws)
         view = to_tensor(pixels)
         return view.flip(-1) if flipped else view

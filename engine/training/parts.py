@@ -63,7 +63,7 @@ def load_pictures(
         text_fingerprint=family.fingerprints.text,
         vae_dtype=torch.float32,
         text_dtype=family.dtype,
-        mirrored_too=run.dataset.flip_aug,
+        mirrored_too=any((picture.treated or run.dataset).flip_aug for picture in plan.scan.pictures),
     )
     with clock.phase("encoding"), console.status("encoding") as status:
         data = encode_dataset(

@@ -24,7 +24,7 @@ def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
         prompts = [prompt.text for prompt in load_prompts(plan.sources.prompts)]
     else:
         learnt = (picture for picture in plan.scan.pictures if not picture.is_reg)
-        captions = (settled_caption(picture.caption, run.dataset) for picture in learnt)
+        captions = (settled_caption(picture.caption, picture.treated or run.dataset) for picture in learnt)
         prompts = list(dict.fromkeys(captions))
     return SamplePlan(
         prompts=prompts[: config.num_prompts],

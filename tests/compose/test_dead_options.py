@@ -1,5 +1,7 @@
 """What is typed is applied or refused: options that would do nothing beside the others."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.compose.dead_options import DEAD
@@ -63,3 +65,12 @@ def test_every_option_of_the_table_exists() -> None:
     for dead in DEAD:
         for entry in dead.options:
             assert any(path == entry or (entry.endswith(".") and path.startswith(entry)) for path in paths)
+
+
+def test_option_that_a_dataset_file_states_is_refused_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "photos.toml"
+    file.write_text("[general]\nflip_aug = true\n[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'photos'\n")
+    words = ["dataset=kohya_toml", f"dataset.config_file={file}", "dataset.cache_latents=true"]
+    assert check_overrides([*words, "dataset.caption_prefix=a"], CONF)
+    with pytest.raises(ConfigError, match=r"flip_aug=false: without effect, since .*photos\.toml says"):
+        check_overrides([*words, "dataset.flip_aug=false"], CONF)

@@ -8,7 +8,8 @@ import pytest
 from picture_files import write_picture
 
 from engine.config import DatasetConfig, Layout
-from engine.data.kohya_folders import FolderName, parse_folder_name, scan_dataset
+from engine.data.kohya_folders import FolderName, parse_folder_name
+from engine.data.layouts import scan_dataset
 from engine.data.repeats import regularisation_repeats
 from engine.data.scan import dataset_fingerprint
 

@@ -122,6 +122,9 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.layout": Shown(
         "tests/data/test_kohya_folders.py::test_words_are_the_caption_of_pictures_without_one"
     ),
+    "dataset.config_file": Shown(
+        "tests/data/test_kohya_scan.py::test_each_subset_is_treated_as_the_file_says"
+    ),
     "dataset.reg_path": _learnt("dataset.reg_path={desk}/reg", of=KOHYA),
     "loss.prior_loss_weight": _learnt(
         "loss.prior_loss_weight=0.1", of=(*KOHYA, "dataset.reg_path={desk}/reg")

@@ -47,6 +47,8 @@ class Trials:
             own += [f"dataset.path={self.folder / 'photos'}"]
         if file == "dataset/kohya_folder":
             own += [f"dataset.path={self.folder / 'kohya'}", f"dataset.reg_path={self.folder / 'reg'}"]
+        if file == "dataset/kohya_toml":
+            own += [f"dataset.config_file={self.folder / 'photos.toml'}"]
         small = [
             text for text in SMALL if text.split("=")[0] not in (*stated(file),) or text.startswith(LENGTH)
         ]
@@ -60,6 +62,11 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
     folder = tmp_path_factory.mktemp("shipped")
     write_photos(folder)
     write_kohya(folder)
+    (folder / "photos.toml").write_text(
+        "[[datasets]]\nresolution = 64\nbatch_size = 2\nenable_bucket = true\nmin_bucket_reso = 32\n"
+        "max_bucket_reso = 128\nbucket_reso_steps = 8\n"
+        f"[[datasets.subsets]]\nimage_dir = '{folder / 'photos'}'\nnum_repeats = 2\n"
+    )
     write_tiny_model(folder / "tiny")
     return Trials(folder, {})
 
