@@ -139,3 +139,9 @@ def _with(run: RunConfig, path: str, value: float) -> RunConfig:
     if not section:
         return replace(run, **{name: value})
     return replace(run, **{section: replace(getattr(run, section), **{name: value})})
+
+
+def test_captions_of_a_dataset_file_are_left_to_its_own_check() -> None:
+    file = ("dataset=kohya_toml", "dataset.config_file=x.toml")
+    assert broken_rules(composed(*file, "dataset.keep_tokens=2", "dataset.shuffle_caption=true")) == []
+    assert broken_rules(composed(*file, "dataset.caption_prefix=''")) != []
