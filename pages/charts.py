@@ -9,6 +9,7 @@ Point = tuple[float, float]
 WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 16, 14, 46
 MAX_POINTS = 800  # of a drawn line; a longer one is thinned
+_LARGEST = 1e300
 LOG_FROM = 200.0  # a positive series that spans more than this factor gets a logarithmic axis
 
 
@@ -75,8 +76,8 @@ def smooth(points: Sequence[Point], weight: float = 0.96) -> list[Point]:
 
 
 def finite(points: Sequence[Point]) -> list[Point]:
-    """The points without NaN and infinity."""
-    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    """The points without NaN, infinity, and what is so large that a range of it would be infinite."""
+    return [(x, y) for x, y in points if abs(x) < _LARGEST and abs(y) < _LARGEST]
 
 
 def thin(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
@@ -130,13 +131,18 @@ def _y_axis(frame: _Frame) -> list[str]:
 def _x_axis(frame: _Frame) -> list[str]:
     bottom = HEIGHT - _BOTTOM
     parts = [f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>']
-    for value in ticks(*frame.x, about=6):
+    for value in _whole(ticks(*frame.x, about=6)):
         x, _ = frame.place((value, 1.0))
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>')
         parts.append(
             f'<text class="tick" x="{x:.1f}" y="{bottom + 19}" text-anchor="middle">{_number(value)}</text>'
         )
     return parts
+
+
+def _whole(values: Sequence[float]) -> list[float]:
+    """Without the fractions: there is no step 1.5."""
+    return [value for value in values if abs(value - round(value)) < 1e-9]
 
 
 def _line(series: Series, frame: _Frame) -> str:
@@ -159,6 +165,5 @@ def _label(text: str, *, x: float, y: float) -> str:
 
 
 def _number(value: float) -> str:
-    if value and (abs(value) >= 1e6 or abs(value) < 1e-4):
-        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.6g}" if abs(value - round(value)) > 1e-9 else f"{round(value)}"
+    digits, _, power = f"{value:.6g}".partition("e")
+    return f"{digits}e{int(power)}" if power else digits

@@ -29,7 +29,13 @@ def document(*, title: str, body: str) -> str:
 
 
 def write_page(html: str, path: Path) -> None:
-    """Write beside `path`, then rename: a browser never sees half a page."""
+    """Write beside `path`, then rename: a browser never sees half a page, and a full disk leaves the old one.
+
+    What UTF-8 cannot say (a file name of other bytes) becomes a question mark.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8", newline="")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(html.encode("utf-8", "replace"))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -19,9 +19,10 @@ def write_inspect_page(folder: Path) -> Path:
     skipped = cast("list[str]", content["skipped"])
     notices = "".join(f'<p class="notice">Left out: {escape(name)}</p>' for name in skipped)
     cards = "".join(_batch(folder, number, batch) for number, batch in enumerate(batches, start=1))
+    first = f"first {len(batches)} batches as they are" if len(batches) > 1 else "first batch as it is"
     body = (
         f"<header><h1>{escape(folder.parent.name)}</h1>"
-        f'<p class="lead">The first {len(batches)} batches as the steps are fed them: latents decoded again, '
+        f'<p class="lead">The {first} fed to the steps: latents decoded again, '
         f"and the words that the text encoder is given.</p></header><main>{notices}{cards}</main>"
     )
     write_page(document(title=f"{folder.parent.name}: batches", body=body), page)

@@ -38,7 +38,7 @@ def embed_picture(path: Path) -> EmbeddedPicture | None:
             width, height = picture.size
             if len(content) > KEEP_BYTES or kind not in _TYPES:
                 content, kind = _shrink(picture), "JPEG"
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     data = base64.b64encode(content).decode("ascii")
     return EmbeddedPicture(uri=f"data:{_TYPES[kind]};base64,{data}", width=width, height=height)

@@ -10,14 +10,10 @@ from pages.run_data import Pair, PromptPictures, RunPage, Strip
 def pictures_part(page: RunPage) -> str:
     """A card for each prompt; a row in it for each seed: base, result, a true picture."""
     if not page.prompts:
-        return (
-            "<section><h2>Before and after</h2>"
-            '<p class="empty">There are no pictures: the run drew none, or was stopped before.</p></section>'
-        )
+        why = "" if page.is_unreadable("samples.json") else ": the run drew none, or was stopped before"
+        return f'<section><h2>Before and after</h2><p class="empty">There are no pictures{why}.</p></section>'
     drawing = f" Drawn with {page.drawing}." if page.drawing else ""
-    true = (
-        " Beside them a true picture of the prompt, which the training never saw." if _has_true(page) else ""
-    )
+    true = " Beside them a true picture of the prompt." if _has_true(page) else ""
     cards = "".join(_card(prompt) for prompt in page.prompts)
     return (
         "<section><h2>Before and after</h2>"
@@ -57,7 +53,7 @@ def _card(prompt: PromptPictures) -> str:
     head += '<div class="column">True picture</div>' if has_true else ""
     rows = "".join(_row(prompt.prompt, pair, has_true=has_true) for pair in prompt.pairs)
     return (
-        f'<article class="card"><h3>{escape(prompt.prompt)}</h3>'
+        f'<article class="card"><h3>{_words(prompt.prompt)}</h3>'
         f'<div class="grid-{3 if has_true else 2}">{head}{rows}</div></article>'
     )
 
@@ -81,9 +77,13 @@ def _strip(strip: Strip) -> str:
         for label, path in strip.frames
     )
     return (
-        f'<div class="strip"><h3>{escape(strip.prompt)} <span class="soft">seed {strip.seed}</span></h3>'
+        f'<div class="strip"><h3>{_words(strip.prompt)} <span class="soft">seed {strip.seed}</span></h3>'
         f'<div class="frames">{frames}</div></div>'
     )
+
+
+def _words(prompt: str) -> str:
+    return escape(prompt) if prompt.strip() else '<span class="soft">(empty prompt)</span>'
 
 
 def _has_true(page: RunPage) -> bool:

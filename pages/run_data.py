@@ -75,4 +75,8 @@ class RunPage:
     scores: list[ScoreRow] = field(default_factory=list)
     excluded: list[tuple[str, str]] = field(default_factory=list)  # picture, why it was not scored
     config: str | None = None  # run.yaml as it is
-    problems: list[str] = field(default_factory=list)  # files of the folder that could not be read
+    problems: list[str] = field(default_factory=list)  # what could not be read: its file, then why
+
+    def is_unreadable(self, name: str) -> bool:
+        """Whether the folder holds this file, but it could not be read."""
+        return any(problem.startswith(f"{name} ") for problem in self.problems)

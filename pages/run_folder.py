@@ -1,7 +1,7 @@
 """Read a run folder into the data of its page; whatever is missing or broken is left out and named."""
 
-import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -30,7 +30,7 @@ def read_run_folder(folder: Path) -> RunPage:
         learning_rate=columns.get("lr", []),
         scores=[_score_row(row) for row in _rows(scores.get("rows"))],
         excluded=[(str(row.get("file")), str(row.get("reason"))) for row in _rows(scores.get("excluded"))],
-        config=_read_text(folder / "run.yaml"),
+        config=_read_text(folder / "run.yaml", problems),
         problems=problems,
     )
     _add_result(page, result)
@@ -42,16 +42,15 @@ def _add_result(page: RunPage, result: _Json) -> None:
     page.outcome = _text(result.get("outcome"))
     page.cause = _text(result.get("cause"))
     page.seconds = _float(result.get("seconds"))
-    steps, total = _float(result.get("steps_done")), _float(result.get("total_steps"))
-    page.steps_done = None if steps is None else int(steps)
-    page.total_steps = None if total is None else int(total)
+    page.steps_done = _int(result.get("steps_done"))
+    page.total_steps = _int(result.get("total_steps"))
     memory = _float(result.get("peak_memory_bytes"))
-    parameters = _float(result.get("num_parameters"))
+    parameters = _int(result.get("num_parameters"))
     speed = _float(result.get("images_per_second"))
     facts = [
         ("Run", page.run_id),
         ("Weights", _text(result.get("weights"))),
-        ("Trained parameters", None if parameters is None else f"{int(parameters):,}"),
+        ("Trained parameters", None if parameters is None else f"{parameters:,}"),
         ("Steps", None if page.steps_done is None else f"{page.steps_done} of {page.total_steps or '?'}"),
         ("Time", None if page.seconds is None else duration(page.seconds)),
         ("Pictures a second", None if speed is None else f"{speed:.1f}"),
@@ -80,7 +79,7 @@ def _prompts(folder: Path, samples: _Json, true: Mapping[str, list[Path]]) -> li
     pictures: dict[int, tuple[str, dict[int, Pair]]] = {}
     for name in ("base", "final"):
         for row in _rows(sets.get(name)):
-            index, seed = int(_float(row.get("prompt_index")) or 0), int(_float(row.get("seed")) or 0)
+            index, seed = _int(row.get("prompt_index")) or 0, _int(row.get("seed")) or 0
             _, pairs = pictures.setdefault(index, (str(row.get("prompt", "")), {}))
             pair = pairs.setdefault(seed, Pair(seed=seed))
             path = folder / "samples" / str(row.get("file"))
@@ -100,18 +99,15 @@ def _strips(folder: Path, samples: _Json) -> list[Strip]:
     sets = samples.get("sets")
     if not isinstance(sets, Mapping):
         return []
-    previews = sorted(
-        name for name in sets if str(name).startswith(_STEP) and str(name)[len(_STEP) :].isdigit()
-    )
-    previews.sort(key=lambda name: int(str(name)[len(_STEP) :]))
-    moments = [("base", "base"), *((name, f"step {int(str(name)[len(_STEP) :])}") for name in previews)]
-    strips: dict[tuple[float, float], Strip] = {}
+    names = [str(name) for name in sets]
+    previews = [name for name in names if name.startswith(_STEP) and name[len(_STEP) :].isdecimal()]
+    steps = sorted((int(name[len(_STEP) :]), name) for name in previews)
+    moments = [("base", "base"), *((name, f"step {step}") for step, name in steps)]
+    strips: dict[tuple[int, int], Strip] = {}
     for name, label in [*moments, ("final", "final")]:
         for row in _rows(sets.get(name)):
-            key = (_float(row.get("prompt_index")) or 0.0, _float(row.get("seed")) or 0.0)
-            strip = strips.setdefault(
-                key, Strip(prompt=str(row.get("prompt", "")), seed=int(key[1]), frames=[])
-            )
+            key = (_int(row.get("prompt_index")) or 0, _int(row.get("seed")) or 0)
+            strip = strips.setdefault(key, Strip(prompt=str(row.get("prompt", "")), seed=key[1], frames=[]))
             strip.frames.append((label, folder / "samples" / str(row.get("file"))))
     return [
         strip
@@ -137,15 +133,15 @@ def _score_row(row: _Json) -> ScoreRow:
     base, final, real = (_mapping(row.get(name)) for name in ("base", "final", "real"))
     difference = _mapping(row.get("difference"))
     return ScoreRow(
-        title=str(row.get("title") or row.get("metric")),
+        title=_text(row.get("title")) or _text(row.get("metric")) or "(a score without a name)",
         scale=str(row.get("scale", "")),
         base=_float(base.get("value")),
         base_spread=_float(base.get("spread")),
         final=_float(final.get("value")),
         final_spread=_float(final.get("spread")),
         real=_float(real.get("value")),
-        n=int(_float(final.get("n")) or 0),
-        num_prompts=int(_float(final.get("num_prompts")) or 0),
+        n=_int(final.get("n")) or 0,
+        num_prompts=_int(final.get("num_prompts")) or 0,
         change=_float(difference.get("value")),
         change_spread=_float(difference.get("spread")),
         verdict=_text(difference.get("verdict")),
@@ -161,31 +157,43 @@ def _true_pictures(folder: Path, scores: _Json) -> dict[str, list[Path]]:
 
 
 def _read_log(path: Path, problems: list[str]) -> dict[str, list[Point]]:
-    """Each column of log.csv over its steps; a last line that was cut off is passed over."""
+    """Each column of log.csv over its steps, NaN where it says so.
+
+    A last line without its end is passed over: a number that was cut off is another number.
+    """
     columns: dict[str, list[Point]] = {}
-    text = _read_text(path)
-    for row in csv.DictReader((text or "").splitlines()):
+    lines = (_read_text(path, problems) or "").split("\n")[:-1]
+    names = lines[0].split(",") if lines else []
+    for line in lines[1:]:
+        row = dict(zip(names, line.split(","), strict=False))  # shorter where a disk failed
         step = _float(row.pop(_STEP, None))
         for name, cell in row.items():
-            value = _float(cell) if isinstance(cell, str) and cell else None
+            value = _number(cell)
             if step is not None and value is not None:
                 columns.setdefault(name, []).append((step, value))
-    if text and not columns:
+    if len(lines) > 1 and not columns:
         problems.append(f"{path.name} holds no numbers.")
     return columns
 
 
-def _read_text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+def _read_text(path: Path, problems: list[str]) -> str | None:
+    """The text of a file; None, and nothing said, where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        problems.append(f"{path.name} cannot be read ({error.strerror}).")
+        return None
 
 
 def _read_json(path: Path, problems: list[str]) -> _Json:
-    text = _read_text(path)
+    text = _read_text(path, problems)
     if text is None:
         return {}
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path.name} cannot be read ({error}).")
         return {}
     if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
@@ -218,8 +226,22 @@ def _text(value: object) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
+def _int(value: object) -> int | None:
+    """As it is where it is one: a seed of 64 bits does not fit into a float."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = _float(value)
+    return None if number is None else int(number)
+
+
 def _float(value: object) -> float | None:
+    """A number that is one; NaN and infinity are none."""
+    number = _number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _number(value: object) -> float | None:
     try:
         return None if value is None or isinstance(value, bool) else float(cast("str | float", value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -1,5 +1,6 @@
 """The page of one run: what base and result draw, how it learnt, and how sure the scores are."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -70,7 +71,9 @@ def _header(page: RunPage) -> str:
     if page.seconds is not None:
         words.append(f"in {duration(page.seconds)}")
     sentence = " ".join(words) + ("." if words else "")
-    saying = _SAYINGS.get(outcome, "" if page.outcome else "There is no result.json yet.")
+    saying = _SAYINGS.get(outcome, "")
+    if page.outcome is None and not page.is_unreadable("result.json"):
+        saying = "There is no result.json yet."
     cause = f" Cause: {page.cause}" if page.cause else ""
     return (
         f'<header><div class="head"><h1>{escape(page.title)}</h1>'
@@ -85,7 +88,8 @@ def _problems(page: RunPage) -> str:
 
 def _tiles(page: RunPage) -> str:
     if not page.scores:
-        return '<p class="empty">There are no scores: this run was not scored, or not yet.</p>'
+        why = "" if page.is_unreadable("scores.json") else ": this run was not scored, or not yet"
+        return f'<p class="empty">There are no scores{why}.</p>'
     return (
         f'<section class="tiles" aria-label="scores">{"".join(_tile(row) for row in page.scores)}</section>'
     )
@@ -142,8 +146,20 @@ def _curves(page: RunPage) -> str:
     )
     if rate:
         boxes.append(_box("Learning rate", rate, ""))
-    inside = f'<div class="charts">{"".join(boxes)}</div>' if boxes else '<p class="empty">No losses yet.</p>'
-    return f"<section><h2>How the loss fell</h2>{inside}</section>"
+    if boxes:
+        inside = f'<div class="charts">{"".join(boxes)}</div>'
+    else:
+        inside = "" if page.loss else '<p class="empty">No losses yet.</p>'
+    return f"<section><h2>How the loss fell</h2>{_not_numbers(page)}{inside}</section>"
+
+
+def _not_numbers(page: RunPage) -> str:
+    """What a line cannot show: it only has a gap there."""
+    steps = [step for step, value in page.loss if not math.isfinite(value)]
+    if not steps:
+        return ""
+    times = "" if len(steps) == 1 else f" at {len(steps)} steps, first"
+    return f'<p class="notice">The loss was not a number{times} at step {steps[0]:.0f}.</p>'
 
 
 def _box(title: str, chart: str, legend: str) -> str:

@@ -18,16 +18,15 @@ STYLE = """
 body {
   margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+  overflow-wrap: anywhere;
 }
 main, header { max-width: 1320px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 36px; }
-h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.15; margin: 0; letter-spacing: -0.02em;
-  overflow-wrap: anywhere; }
+h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.15; margin: 0; letter-spacing: -0.02em; }
 h2 { font-size: 1.3rem; margin: 44px 0 4px; letter-spacing: -0.01em; }
 p { margin: 4px 0 12px; }
 .soft { color: var(--soft); }
-.lead { font-size: 1.05rem; color: var(--soft); margin: 10px 0 0; max-width: 70ch;
-  overflow-wrap: anywhere; }
+.lead { font-size: 1.05rem; color: var(--soft); margin: 10px 0 0; max-width: 70ch; }
 .head { display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: center; }
 .badge { border-radius: 99px; padding: 3px 12px; font-size: 0.9rem; font-weight: 600;
   white-space: nowrap; }
@@ -45,8 +44,9 @@ p { margin: 4px 0 12px; }
 .tile, .card, .box { background: var(--card); border: 1px solid var(--line); border-radius: 14px; }
 .tile { padding: 16px 18px; }
 .tile h3 { font-size: 0.95rem; font-weight: 600; margin: 0; color: var(--soft); }
-.tile .numbers { font-size: 1.9rem; font-weight: 650; letter-spacing: -0.02em; margin: 2px 0 6px;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tile .numbers { font-size: 1.7rem; font-weight: 650; letter-spacing: -0.02em; margin: 2px 0 6px;
+  font-variant-numeric: tabular-nums; }
+.tile .numbers span { white-space: nowrap; }
 .tile .numbers .before { color: var(--soft); font-weight: 400; }
 .tile .numbers .spread { color: var(--soft); font-weight: 400; font-size: 1rem; letter-spacing: 0; }
 .tile .small { font-size: 0.85rem; color: var(--soft); margin: 6px 0 0; }
@@ -56,7 +56,7 @@ p { margin: 4px 0 12px; }
   margin-top: 14px; }
 .card { padding: 14px; display: flex; flex-direction: column; gap: 10px;
   justify-content: space-between; }
-.card h3 { font-size: 0.98rem; font-weight: 600; line-height: 1.35; margin: 0; overflow-wrap: anywhere; }
+.card h3 { font-size: 0.98rem; font-weight: 600; line-height: 1.35; margin: 0; }
 .grid-3 { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px 8px; }
 .grid-2 { display: grid; grid-template-columns: repeat(2, 1fr); gap: 6px 8px; }
 .column { font-size: 0.8rem; color: var(--soft); text-align: center; }
@@ -70,7 +70,7 @@ p { margin: 4px 0 12px; }
 .missing { aspect-ratio: 1; display: grid; place-items: center; color: var(--soft); font-size: 0.8rem;
   background: transparent; border: 1px dashed var(--line); }
 .strip { margin-top: 16px; }
-.strip h3 { font-size: 0.95rem; font-weight: 600; margin: 0 0 6px; overflow-wrap: anywhere; }
+.strip h3 { font-size: 0.95rem; font-weight: 600; margin: 0 0 6px; }
 .frames { display: flex; gap: 10px; overflow-x: auto; padding: 3px 3px 8px; align-items: flex-start; }
 .frames .picture { flex: 0 0 132px; }
 
@@ -101,8 +101,9 @@ th { font-size: 0.85rem; color: var(--soft); font-weight: 600; }
 tr:last-child td, tr:last-child th { border-bottom: 0; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 200px; }
 td.wide { white-space: normal; text-align: left; color: var(--soft); }
-.facts td { white-space: normal; overflow-wrap: anywhere; text-align: left; }
-.facts th { width: 1%; min-width: 0; white-space: nowrap; text-align: left; }
+.facts td { white-space: normal; text-align: left; }
+.facts th { width: 1%; white-space: normal; text-align: left; }
+table.facts th:first-child { min-width: 9.5rem; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   padding: 14px 16px; margin: 8px 0;
   overflow: auto; font: 0.86rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; max-height: 70vh; }

@@ -14,6 +14,36 @@ def test_ticks_are_round_numbers_inside_the_range() -> None:
     assert ticks(0, 300, about=6) == [0, 50, 100, 150, 200, 250, 300]
 
 
+def test_the_labels_of_an_axis_are_its_numbers_and_no_two_are_equal() -> None:
+    rates = [(float(step), step * 1e-6) for step in range(21)]
+    labels = _labels(_parsed([Series(name="lr", points=rates, style="raw")]))
+    assert labels[:5] == ["0", "5e-6", "1e-5", "1.5e-5", "2e-5"]
+    large = _labels(_parsed([Series(name="a", points=[(0, 0.0), (1, 6.2e6)], style="raw")]))
+    assert large[:4] == ["0", "2e6", "4e6", "6e6"]
+
+
+def test_steps_are_labelled_by_whole_numbers_even_in_a_short_run() -> None:
+    assert _labels(_parsed([Series(name="a", points=[(1, 7.0), (3, 8.0)], style="raw")]))[-3:] == [
+        "1",
+        "2",
+        "3",
+    ]
+
+
+def test_a_tick_stands_where_its_value_is() -> None:
+    root = _parsed([Series(name="a", points=[(0, 0.0), (100, 10.0)], style="raw")])
+    places = {
+        tick.text: float(tick.attrib["x"]) for tick in _ticks(root) if tick.attrib["text-anchor"] == "middle"
+    }
+    assert places["0"] == 66.0 and places["100"] == WIDTH - 16.0
+    assert places["20"] == pytest.approx(66 + 0.2 * (WIDTH - 16 - 66), abs=0.06)
+    heights = {
+        tick.text: float(tick.attrib["y"]) for tick in _ticks(root) if tick.attrib["text-anchor"] == "end"
+    }
+    top, bottom, highest = 14, HEIGHT - 46, 10.6  # 6 % of room above the line
+    assert heights["10"] == pytest.approx(bottom - 10 / highest * (bottom - top) + 4, abs=0.06)
+
+
 def test_smoothing_by_hand_does_not_begin_at_zero() -> None:
     assert smooth([(1, 4.0), (2, 2.0)], weight=0.5) == [
         (1, 4.0),
@@ -68,14 +98,33 @@ def test_nothing_to_draw_gives_no_chart(points: list[tuple[float, float]]) -> No
 
 
 @pytest.mark.parametrize(
-    "points", [[(5, 1.0)], [(0, 2.0), (1, 2.0)], [(0, 0.0), (9, 0.0)], [(0, -1.0), (1, 3.0)]]
+    "points",
+    [
+        [(5, 1.0)],
+        [(0, 2.0), (1, 2.0)],
+        [(0, 0.0), (9, 0.0)],
+        [(0, -1.0), (1, 3.0)],
+        [(0, 0.0), (1, 5e-324)],
+        [(0, -1e299), (1, 1e299)],
+        [(0, 1e308), (1, -1e308), (2, 1.0)],  # too far apart for a float: the last one alone
+    ],
 )
-def test_single_flat_and_negative_lines_are_drawn_inside_the_frame(points: list[tuple[float, float]]) -> None:
+def test_single_flat_negative_tiny_and_huge_lines_are_drawn_inside_the_frame(
+    points: list[tuple[float, float]],
+) -> None:
     root = _parsed([Series(name="a", points=points, style="raw")])
     polyline = next(element for element in root.iter() if element.tag.endswith("polyline"))
     for pair in polyline.attrib["points"].split():
         x, y = map(float, pair.split(","))
         assert 66 <= x <= WIDTH - 16 and 14 <= y <= HEIGHT - 46
+
+
+def _labels(root: ElementTree.Element) -> list[str]:
+    return [tick.text or "" for tick in _ticks(root)]
+
+
+def _ticks(root: ElementTree.Element) -> list[ElementTree.Element]:
+    return [element for element in root.iter() if element.get("class") == "tick"]
 
 
 def _parsed(series: list[Series]) -> ElementTree.Element:

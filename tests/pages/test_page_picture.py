@@ -32,6 +32,12 @@ def test_a_large_one_is_shown_smaller_and_keeps_its_colours(tmp_path: Path) -> N
     assert red > 180 and green < 60 and blue < 60
 
 
+def test_a_picture_of_absurd_size_gives_none_and_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("1", (20_000, 20_000)).save(path)
+    assert embed_picture(path) is None
+
+
 @pytest.mark.parametrize("content", [None, b"", b"text", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_picture_gives_none(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.png"

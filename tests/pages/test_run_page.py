@@ -3,13 +3,16 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.config.outcome import Outcome
+from engine.training.result import write_result
+from evaluation.records import write_scores
 from pages.run_page import read_run_folder, run_page_html, write_run_page
-from tests.pages.page_toys import PROMPTS, Page, write_run_folder, write_samples
+from tests.pages.page_toys import PROMPTS, Page, result, scores, write_run_folder, write_samples
 
 
 def test_base_and_result_stand_side_by_side_with_the_true_picture(tmp_path: Path) -> None:
@@ -94,12 +97,22 @@ def test_the_content_policy_allows_the_style_sheet_by_its_hash_and_nothing_else(
 
 def test_prompts_names_and_settings_with_markup_stay_text(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    folder = write_run_folder(tmp_path / "run", outcome=Outcome.failed, cause=evil)
+    folder = write_run_folder(tmp_path / "run")
+    calm = Page(run_page_html(read_run_folder(folder)))
+    end = result(folder, outcome=Outcome.failed, cause=evil)
+    write_result(replace(end, name=evil, skipped_pictures=[evil], seconds_by_phase={evil: 1.0}))
+    plan = scores()
+    row = replace(plan.rows[0], title=evil, scale=evil, note=evil)
+    excluded = [replace(plan.excluded[0], file=evil, reason=evil)]
+    write_scores(replace(plan, rows=[row, *plan.rows[1:]], excluded=excluded), folder / "scores.json")
     (folder / "run.yaml").write_text(f"name: {evil}\n", encoding="utf-8")
-    write_samples(folder, prompts=[evil])
+    write_samples(folder, prompts=[evil, evil])
     page = _page(folder)
-    assert "script" not in page.tags and not [name for name, _ in page.attributes if name == "onerror"]
-    assert page.text.count("<script>alert(1)</script>") >= 3
+    assert set(page.tags) <= set(calm.tags) | {"small", "br"}
+    assert {name for name, _ in page.attributes} <= {name for name, _ in calm.attributes}
+    # title, heading, cause, skipped picture, phase; tile, table: name, scale, note; excluded twice;
+    # run.yaml; two cards and a strip
+    assert page.text.count(evil) == 15
 
 
 def test_the_same_folder_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -118,13 +131,26 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     folder = write_run_folder(tmp_path / "run")
     (folder / "index.html").write_text("old")
 
-    def full(*_: object, **__: object) -> int:
+    before = {path.name for path in folder.iterdir()}
+    whole = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        whole(path, data[: len(data) // 2])
         raise OSError("no space left")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
         write_run_page(read_run_folder(folder), folder / "index.html")
     assert (folder / "index.html").read_bytes() == b"old"
+    assert {path.name for path in folder.iterdir()} == before, "half a page is left beside it"
+
+
+def test_a_name_of_bytes_that_are_no_text_does_not_stop_the_page(tmp_path: Path) -> None:
+    folder = write_run_folder(tmp_path / "run")
+    page = read_run_folder(folder)
+    page.cause = "photo\udcff.png"  # as Python names such a file
+    write_run_page(page, folder / "index.html")
+    assert "photo?.png" in (folder / "index.html").read_text(encoding="utf-8")
 
 
 def _page(folder: Path) -> Page:
