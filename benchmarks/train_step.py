@@ -2,7 +2,9 @@
 
 Same model (the demo's), cached latents and text, batch, rank, layers, optimizer, schedule, clipping, threads;
 a step of each in turn. Prints the ratio of pictures a second, ours / plain (above 1: ours is faster), and the
-peak memory of a process that does nothing else. Arguments as key=value: threads, batch, rank, rounds, folder.
+peak memory of a process that does nothing else: ours holds a whole run (VAE and text encoder too, for its
+pictures), plain the UNet and three tensors of data. Arguments as key=value: threads, batch, rank, rounds and
+folder, where the cache lies.
 
 2026-11-21, AMD EPYC, 4 cores, torch 2.13.0+cpu, fp32, rounds=60:
     threads=1    ratio 1.08, 43.4 pictures a second, 629 MB of both
@@ -11,20 +13,24 @@ peak memory of a process that does nothing else. Arguments as key=value: threads
 """
 
 import multiprocessing
+import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from demo.folder import prepare_demo
+from demo.folder import WEIGHTS, prepare_demo
 from engine.compose.load import load
 from engine.compose.plan import Plan
 from engine.compose.preflight import preflight
@@ -40,6 +46,7 @@ from engine.training.start import start_or_resume
 
 PROJECT = Path(__file__).resolve().parents[1]
 WARM_UP = 5  # steps of each side before any is timed
+MEMORY_STEPS = 20  # after which a process holds all that it will
 SIDES = ("ours", "plain")
 
 
@@ -54,30 +61,47 @@ class Settings:
     folder: str = ".cache/benchmarks"  # of the cache; nothing else is written
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Recipe:
+    """What the plain script is told of the run, so that it does the same."""
+
+    layers: list[str]  # names of the UNet's modules
+    rank: int
+    alpha: float
+    lr: float
+    batch: int
+    max_grad_norm: float
+    total_steps: int
+
+
 def main(arguments: list[str]) -> None:
     """Measure speed here, interleaved, and memory in a process for each side."""
     given = dict(word.split("=") for word in arguments)
-    folder = given.pop("folder", Settings().folder)
-    settings = replace(Settings(folder=folder), **{key: int(value) for key, value in given.items()})
+    settings = Settings(folder=given.pop("folder", Settings().folder))
+    settings = replace(settings, **{key: int(value) for key, value in given.items()})  # type: ignore[arg-type]
     torch.set_num_threads(settings.threads)
-    print(f"torch {torch.__version__}, {settings}")
-    seconds = measure_seconds(settings)
+    print(f"{_machine()}; {settings}")
+    loaded = _load(settings)
+    recipe, tensors = _recipe(loaded), _stacked(loaded.pictures.feed.data)
+    seconds = measure_seconds(
+        {"ours": our_step(loaded), "plain": plain_step(recipe, tensors)}, settings.rounds
+    )
+    save_file(tensors, _tensor_file(settings))
     ratios = [plain / ours for ours, plain in zip(seconds["ours"], seconds["plain"], strict=True)]
     print(f"pictures a second, ours / plain = {statistics.median(ratios):.3f}")
     for side in SIDES:
         median = statistics.median(seconds[side])
+        peak, of_steps = _memory_in_a_process(side, settings, recipe)
         print(
             f"  {side:6} {settings.batch / median:6.1f} pictures a second, {median * 1e3:6.1f} ms a step, "
-            f"peak memory {_memory_in_a_process(side, settings) / 1e6:.0f} MB"
+            f"peak memory {peak / 1e6:.0f} MB, {of_steps / 1e6:.0f} MB of it since the first step"
         )
 
 
-def measure_seconds(settings: Settings) -> dict[str, list[float]]:
+def measure_seconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each step of each side, one after the other, the first of a pair in turn."""
-    loaded = _load(settings)
-    steps = {"ours": our_step(loaded), "plain": plain_step(loaded)}
     seconds: dict[str, list[float]] = {side: [] for side in SIDES}
-    for round_ in range(WARM_UP + settings.rounds):
+    for round_ in range(WARM_UP + rounds):
         for side in SIDES if round_ % 2 == 0 else reversed(SIDES):
             start = time.perf_counter()
             steps[side]()
@@ -97,43 +121,36 @@ def our_step(loaded: "Loaded") -> Callable[[], None]:
     return step
 
 
-def plain_step(loaded: "Loaded") -> Callable[[], None]:
+def plain_step(recipe: Recipe, tensors: dict[str, Tensor]) -> Callable[[], None]:
     """The same step as a script writes it with diffusers and peft."""
     from diffusers import DDPMScheduler, UNet2DConditionModel
     from diffusers.optimization import get_scheduler
     from peft import LoraConfig
 
-    run, plan, network = loaded.run, loaded.plan, loaded.model.network
-    names = [layer.path for layer in network.layers]
-    unet = UNet2DConditionModel.from_pretrained(PROJECT / "demo/weights", subfolder="unet")
+    unet = UNet2DConditionModel.from_pretrained(WEIGHTS, subfolder="unet")
     unet.requires_grad_(False)
-    unet.add_adapter(LoraConfig(r=network.rank, lora_alpha=network.alpha, target_modules=names))
+    unet.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=recipe.layers))
     trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=run.optimizer.lr)
-    schedule = get_scheduler("cosine", optimizer, num_warmup_steps=0, num_training_steps=plan.total_steps)
-    noise_scheduler = DDPMScheduler.from_pretrained(PROJECT / "demo/weights", subfolder="scheduler")
+    optimizer = torch.optim.AdamW(trained, lr=recipe.lr)
+    schedule = get_scheduler("cosine", optimizer, num_warmup_steps=0, num_training_steps=recipe.total_steps)
+    noise_scheduler = DDPMScheduler.from_pretrained(WEIGHTS, subfolder="scheduler")
 
     def step() -> None:
-        latents, text = _plain_batch(loaded.pictures.feed.data, run.dataset.batch_size)
+        chosen = torch.randint(0, len(tensors["mean"]), (recipe.batch,))
+        mean, std, text = (tensors[name][chosen] for name in ("mean", "std", "text"))
+        latents = mean + std * torch.randn_like(mean)
         noise = torch.randn_like(latents)
         timesteps = torch.randint(0, 1000, (len(latents),))
         noisy = noise_scheduler.add_noise(latents, noise, timesteps)
         loss = F.mse_loss(unet(noisy, timesteps, text).sample, noise)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, run.training.max_grad_norm)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained, recipe.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         loss.item()  # as for a log
 
     return step
-
-
-def _plain_batch(data: EncodedDataset, size: int) -> tuple[Tensor, Tensor]:
-    chosen = torch.randint(0, len(data.latents), (size,)).tolist()
-    mean = torch.stack([data.latents[index].mean for index in chosen])
-    std = torch.stack([data.latents[index].std for index in chosen])
-    return mean + std * torch.randn_like(mean), torch.stack([data.text[index] for index in chosen])
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -168,19 +185,66 @@ def _load(settings: Settings) -> Loaded:
     return Loaded(run=run, plan=plan, model=model, pictures=pictures)
 
 
-def _memory_in_a_process(side: str, settings: Settings) -> int:
+def _recipe(loaded: Loaded) -> Recipe:
+    run, network = loaded.run, loaded.model.network
+    return Recipe(
+        layers=[layer.path for layer in network.layers],
+        rank=network.rank,
+        alpha=network.alpha,
+        lr=run.optimizer.lr,
+        batch=run.dataset.batch_size,
+        max_grad_norm=run.training.max_grad_norm,
+        total_steps=loaded.plan.total_steps,
+    )
+
+
+def _stacked(data: EncodedDataset) -> dict[str, Tensor]:
+    """The demo's pictures are of one size: [N, ...] of all of them, as a good script keeps them."""
+    return {
+        "mean": torch.stack([latents.mean for latents in data.latents]),
+        "std": torch.stack([latents.std for latents in data.latents]),
+        "text": torch.stack(data.text),
+    }
+
+
+def _tensor_file(settings: Settings) -> Path:
+    return Path(settings.folder) / "train_step.safetensors"
+
+
+def _memory_in_a_process(side: str, settings: Settings, recipe: Recipe) -> tuple[int, int]:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(peak_memory_of, (side, settings))
+        return pool.apply(memory_of, (side, settings, recipe))
 
 
-def peak_memory_of(side: str, settings: Settings) -> int:
-    """Bytes that this process has held at most after some steps of one side."""
+def memory_of(side: str, settings: Settings, recipe: Recipe) -> tuple[int, int]:
+    """Bytes that this process has held at most after some steps of one side, and what the steps added."""
     torch.set_num_threads(settings.threads)
-    loaded = _load(settings)
-    step = our_step(loaded) if side == "ours" else plain_step(loaded)
-    for _ in range(min(settings.rounds, 20)):
+    if side == "ours":
+        step = our_step(_load(settings))
+    else:
+        step = plain_step(recipe, load_file(_tensor_file(settings)))
+    before = _resident_bytes("VmRSS")
+    for _ in range(min(settings.rounds, MEMORY_STEPS)):
         step()
-    return peak_memory_bytes(torch.device("cpu"))
+    peak = _resident_bytes("VmHWM")
+    return peak, peak - before
+
+
+def _resident_bytes(field: str) -> int:
+    """A line of /proc: getrusage would count what the parent held when it started this process."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_memory_bytes(torch.device("cpu"))
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith(f"{field}:")]
+    return int(line.split()[1]) * 1024
+
+
+def _machine() -> str:
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text().splitlines() if cpus.exists() else []
+    models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
+    names = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "peft", "accelerate"))
+    return f"{(models or [platform.machine()])[0]}, {os.cpu_count()} cores; {names}"
 
 
 if __name__ == "__main__":
