@@ -1,27 +1,45 @@
-"""Resizing as the reference does it: area averages when a picture shrinks, Lanczos when a side grows."""
+"""Resizing as the reference does it: area averages when a picture shrinks, Lanczos when a side grows.
+
+Or in a way that is asked for by name.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from engine.data.buckets import Size
+from engine.data.interpolation import Pixels, enlarge_area, resize_cubic, resize_linear, resize_nearest
 
-Pixels = NDArray[np.uint8]  # [H, W, 3]
+_BY_PILLOW = {"box": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
+_BY_OPENCV = {
+    "area": enlarge_area,  # where a side grows; area_average else
+    "bicubic": resize_cubic,
+    "bilinear": resize_linear,
+    "cubic": resize_cubic,
+    "linear": resize_linear,
+    "nearest": resize_nearest,
+}
+INTERPOLATIONS = tuple(sorted({*_BY_PILLOW, *_BY_OPENCV}))
 _ROWS_AT_A_TIME = 64  # a photograph's cumulative sums would be eight times its own size
 
 
-def resize_pixels(pixels: Pixels, size: Size) -> Pixels:
-    """The picture at another size (width, height).
+def resize_pixels(pixels: Pixels, size: Size, interpolation: str | None = None) -> Pixels:
+    """The picture, or a mask [H, W], at another size (width, height).
 
-    Source: kohya sd-scripts, library.utils.resize_image, which calls OpenCV for the first and Pillow for
-    the second case.
+    interpolation  one of INTERPOLATIONS; None = area where no side grows, else lanczos. bilinear and linear
+                   are one, and so are bicubic and cubic
+    Source: kohya sd-scripts, library.utils.resize_image, which calls Pillow for box and lanczos, OpenCV else.
     """
     height, width = pixels.shape[:2]
     if size == (width, height):
         return pixels
-    if size[0] <= width and size[1] <= height:
+    shrinks = size[0] <= width and size[1] <= height
+    name = interpolation or ("area" if shrinks else "lanczos")
+    if name == "area" and shrinks:
         return area_average(pixels, size)
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    if name in _BY_PILLOW:
+        return np.asarray(Image.fromarray(pixels).resize(size, _BY_PILLOW[name]))
+    return _BY_OPENCV[name](pixels, size)
 
 
 def area_average(pixels: Pixels, size: Size) -> Pixels:
@@ -40,7 +58,7 @@ def area_average(pixels: Pixels, size: Size) -> Pixels:
 
 def _block_average(pixels: Pixels, size: Size) -> Pixels:
     across, down = pixels.shape[1] // size[0], pixels.shape[0] // size[1]
-    sums = pixels.reshape(size[1], down, size[0], across, 3).sum(axis=(1, 3), dtype=np.int32)
+    sums = pixels.reshape(size[1], down, size[0], across, *pixels.shape[2:]).sum(axis=(1, 3), dtype=np.int32)
     if across == down == 2:
         return ((sums + 2) >> 2).astype(np.uint8)  # OpenCV rounds halves up here, and to even elsewhere
     return np.rint(sums.astype(np.float32) * np.float32(1 / (across * down))).astype(np.uint8)
