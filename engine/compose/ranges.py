@@ -47,6 +47,7 @@ _SIDE = Range(low=8, high=8192, multiple_of=8)  # a VAE halves the sides up to t
 RANGES: dict[str, Range] = {
     "inspect": Range(low=0, high=1000),
     "seed": Range(low=0, high=LARGEST_SEED),
+    "model.clip_skip": Range(low=1, high=12),  # layers of the published text encoder
     "model.resolution": _SIDE,
     "model.bucket_step": _SIDE,
     "model.default_lr": _POSITIVE,

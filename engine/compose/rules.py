@@ -15,6 +15,7 @@ from engine.compose.dataset_rules import (
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.config import LoRAConfig, MixedPrecision, RunConfig, WandbMode
+from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -43,6 +44,11 @@ def model_rule(run: RunConfig) -> list[str]:
     if model.prediction not in facts.predictions:
         allowed = ", ".join(prediction.name for prediction in facts.predictions)
         problems.append(f"model.prediction={model.prediction.name}: {facts.title} predicts {allowed}.")
+    if model.token_length not in TOKEN_LENGTHS:
+        problems.append(
+            f"model.token_length={model.token_length}: captions are read in rows of 75 tokens. "
+            "Give 75, 150 or 225."
+        )
     return problems
 
 
@@ -178,6 +184,7 @@ FREE: tuple[str, ...] = (
     "dry_run",
     "force",
     "model.family",
+    "model.weighted_captions",
     "lr_schedule.kind",
     "dataset.enable_bucket",
     "dataset.cache_latents",

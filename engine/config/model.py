@@ -5,6 +5,7 @@ from enum import Enum
 
 DEMO = "demo"  # the recipe that brings its own concepts, prompts, references and encoder
 DEMO_CONCEPTS = ("sks", "night", "bright")  # the first is what dataset.concept=null means
+TOKEN_LENGTHS = (75, 150, 225)  # of captions: one, two or three rows of a CLIP text encoder
 
 
 class Family(Enum):
@@ -38,6 +39,9 @@ class ModelConfig:
     family: Family = Family.sd1  # which family's code loads the checkpoint
     checkpoint: str | None = None  # diffusers folder (looked up here, then in the project) or hub id
     prediction: Prediction = Prediction.epsilon  # what the checkpoint was trained to predict
+    token_length: int = 75  # tokens of a caption that are read: 75, 150 or 225, in rows of the encoder's own
+    weighted_captions: bool = False  # (a:1.2) and [b] weigh what is inside; else brackets are words
+    clip_skip: int = 1  # the text encoder's layer: 1 = the last, 2 = the last but one; Stable Diffusion 1
     resolution: int = 512  # pixels; the side of a square picture that the model was made for
     bucket_step: int = 64  # pixels; bucket sides are multiples of it
     default_lr: float = 1e-4  # learning rate that optimizers without one of their own take

@@ -20,10 +20,11 @@ _loaded: dict[tuple[str, str, str], ModelFamily] = {}
 
 
 def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype) -> ModelFamily:
-    """The frozen model that the recipe names, from memory when this process has loaded it before.
+    """The frozen model that the recipe names, its parts from memory when this process has loaded them before.
 
     dtype    of the denoiser
-    raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged
+    raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged,
+             or an option does not go with it
     """
     folder = _find(config)
     fingerprints = checkpoint_fingerprints(folder)
@@ -40,6 +41,8 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
             raise ConfigError(
                 f"model.checkpoint={config.checkpoint}: cannot be loaded ({cause}). Get the checkpoint again."
             ) from error
+    if _loaded[key].config != config:
+        _loaded[key] = _loaded[key].with_config(config)
     return _loaded[key]
 
 

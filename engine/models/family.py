@@ -36,7 +36,7 @@ class PipelineOutput(Protocol):
 
 
 class SamplingPipeline(Protocol):
-    """The part of a diffusers pipeline's call that every family's pipeline has."""
+    """The part of a diffusers pipeline's call that every family's has; prompts are read as in training."""
 
     def __call__(  # noqa: PLR0913  (diffusers' own)
         self,
@@ -55,13 +55,20 @@ class SamplingPipeline(Protocol):
 class ModelFamily(Protocol):
     """A frozen base model, loaded once and kept; a run only attaches and detaches its network."""
 
-    config: ModelConfig
+    config: ModelConfig  # the run's own, though runs share the weights
     device: torch.device
     dtype: torch.dtype  # of the denoiser
     fingerprints: Fingerprints
     alphas_cumprod: Tensor  # [T], the checkpoint's noise schedule
     latent_channels: int
     latent_factor: int  # pixels a latent stands for, along one side
+
+    def with_config(self, config: ModelConfig) -> "ModelFamily":
+        """The same loaded parts under the options of another run.
+
+        raises  ConfigError where they do not go with these parts
+        """
+        ...
 
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
         """pixels [B, 3, H, W] in [-1, 1] -> latents [B, C, H/f, W/f]."""
@@ -72,7 +79,10 @@ class ModelFamily(Protocol):
         ...
 
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """B prompts -> text embeddings [B, L, D], float32."""
+        """B prompts -> text embeddings [B, L, D], float32; L is the same for all prompts.
+
+        raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
+        """
         ...
 
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
@@ -88,5 +98,8 @@ class ModelFamily(Protocol):
         ...
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
-        """diffusers' own pipeline around the loaded parts, as they are now; nothing is read from disk."""
+        """diffusers' own pipeline around the loaded parts, as they are now; nothing is read from disk.
+
+        Its prompts go through encode_prompts, so that pictures are drawn from the text that is trained on.
+        """
         ...

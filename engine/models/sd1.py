@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import ConfigError, ModelConfig, Sampler
+from engine.models.clip_text import encode_rows, read_prompts
 from engine.models.facts import layer_group
-from engine.models.family import AdaptableLayer, LatentDistribution, SamplingPipeline
+from engine.models.family import AdaptableLayer, LatentDistribution, PipelineOutput, SamplingPipeline
 from engine.models.fingerprint import Fingerprints
+from engine.models.text_chunks import num_rows
 
 if TYPE_CHECKING:
-    from diffusers import DDPMScheduler
+    from diffusers import DDPMScheduler, StableDiffusionPipeline
     from transformers import CLIPTokenizer
 
 _log = logging.getLogger(__name__)
@@ -35,16 +38,27 @@ class StableDiffusion1:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        num_layers: int = parts.text_encoder.config.num_hidden_layers
+        if config.clip_skip > num_layers:
+            raise ConfigError(
+                f"model.clip_skip={config.clip_skip}: the text encoder has {num_layers} layers. "
+                f"Give at most {num_layers}."
+            )
         self.config = config
         self.fingerprints = fingerprints
         self.device = device
         self.dtype = dtype
         self._parts = parts
-        for part in (parts.unet, parts.vae, parts.text_encoder):
-            part.requires_grad_(False).eval().to(device=device)
+        self._said_cut: set[str] = set()
         self.alphas_cumprod = parts.scheduler.alphas_cumprod.to(device)
         self.latent_channels: int = parts.vae.config.latent_channels
         self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
+
+    def with_config(self, config: ModelConfig) -> StableDiffusion1:
+        """The same loaded parts under the options of another run."""
+        return StableDiffusion1(
+            config, parts=self._parts, fingerprints=self.fingerprints, device=self.device, dtype=self.dtype
+        )
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
@@ -61,16 +75,21 @@ class StableDiffusion1:
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """B prompts -> the text encoder's last hidden states [B, L, D], float32."""
-        tokenizer = self._parts.tokenizer
-        length = tokenizer.model_max_length
-        longest = [prompt for prompt in prompts if len(tokenizer(prompt).input_ids) > length]
-        for prompt in longest:
-            _log.warning("cut after %d tokens: %s", length, prompt)
-        ids = tokenizer(
-            list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).input_ids
-        return self._parts.text_encoder(ids.to(self.device)).last_hidden_state.float()
+        """B prompts -> the text encoder's hidden states [B, L, D], float32.
+
+        raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
+        """
+        rows = read_prompts(
+            prompts,
+            self._parts.tokenizer,
+            rows=num_rows(self.config.token_length),
+            weighted=self.config.weighted_captions,
+        )
+        for prompt in rows.cut:
+            if prompt not in self._said_cut:  # a prompt is encoded again for each picture
+                _log.warning("cut after %d tokens: %s", rows.capacity, prompt)
+        self._said_cut.update(rows.cut)
+        return encode_rows(rows, self._parts.text_encoder, clip_skip=self.config.clip_skip)
 
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
         """The UNet's output [B, C, h, w], float32; keeps the graph, so that a network on it can learn."""
@@ -101,7 +120,7 @@ class StableDiffusion1:
             unet.disable_gradient_checkpointing()
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
-        """diffusers' StableDiffusionPipeline around the loaded parts."""
+        """diffusers' StableDiffusionPipeline around the loaded parts, its text from encode_prompts."""
         import diffusers
 
         scheduler_class = {
@@ -120,13 +139,48 @@ class StableDiffusion1:
             requires_safety_checker=False,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return cast(SamplingPipeline, pipeline)
+        return EncodingPipeline(pipeline=pipeline, encode=self.encode_prompts)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class EncodingPipeline:
+    """A diffusers pipeline that is given text embeddings where its caller gives prompts."""
+
+    pipeline: StableDiffusionPipeline
+    encode: Callable[[Sequence[str]], Tensor]
+
+    def __call__(  # noqa: PLR0913  (diffusers' own)
+        self,
+        *,
+        prompt: list[str],
+        negative_prompt: list[str] | None,
+        latents: Tensor,
+        num_inference_steps: int,
+        guidance_scale: float,
+        width: int,
+        height: int,
+        output_type: str,
+    ) -> PipelineOutput:
+        """One picture a prompt; without a negative prompt guidance leads away from the empty one."""
+        guided = guidance_scale > 1
+        negatives = negative_prompt or [""] * len(prompt)
+        output: PipelineOutput = self.pipeline(
+            prompt_embeds=self.encode(prompt),
+            negative_prompt_embeds=self.encode(negatives) if guided else None,
+            latents=latents,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            output_type=output_type,
+        )
+        return output
 
 
 class Parts:
-    """The five parts of a Stable Diffusion 1 checkpoint, as diffusers and transformers load them."""
+    """The five parts of a Stable Diffusion 1 checkpoint, frozen on their device."""
 
-    def __init__(self, folder: Path, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, *, device: torch.device, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -139,6 +193,8 @@ class Parts:
             )
         self.tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
         self.scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
+        for part in (self.unet, self.vae, self.text_encoder):
+            part.requires_grad_(False).eval().to(device=device)
 
 
 def _load_part(kind: type[_Part], folder: Path, name: str, dtype: torch.dtype) -> _Part:
@@ -170,6 +226,5 @@ def load_sd1(
     dtype   of the UNet and the text encoder; the VAE is always float32
     raises  ConfigError when weights are missing from it
     """
-    return StableDiffusion1(
-        config, parts=Parts(folder, dtype), fingerprints=fingerprints, device=device, dtype=dtype
-    )
+    parts = Parts(folder, device=device, dtype=dtype)
+    return StableDiffusion1(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)

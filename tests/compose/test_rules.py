@@ -16,6 +16,7 @@ BETWEEN = {  # options that a rule looks at together with others, or as words: a
     "name": ["name=a/b"],
     "model.name": ["model.name=' '"],
     "model.prediction": [],  # every family so far predicts both; broken in a test of its own
+    "model.token_length": ["model.token_length=100"],
     "model.default_layers": ["model.default_layers=[]"],
     "network.layers": ["network.layers=[attention,attention]"],
     "optimizer.class_path": ["optimizer.class_path=AdamW"],
@@ -73,6 +74,8 @@ SENTENCES = [
     (["dataset.caption_separator=';'"], "dataset.caption_separator=;: without effect. It goes with dataset.shuffle_caption, caption_tag_dropout_rate or token_warmup_step, or secondary_separator."),
     (["sampling.num_prompts=0"], "sampling.num_prompts=0: no pictures to score. Add evaluation.enabled=false."),
     (["sampling.seeds=[-1]"], "sampling.seeds=[-1]: seeds are 0 or more."),
+    (["model.token_length=100"], "model.token_length=100: captions are read in rows of 75 tokens. Give 75, 150 or 225."),
+    (["model.clip_skip=0"], "model.clip_skip=0: out of range. Give at least 1 and at most 12."),
     (["network.dropout=1"], "network.dropout=1: out of range. Give at least 0 and less than 1."),
 ]  # fmt: skip
 

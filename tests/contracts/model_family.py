@@ -126,7 +126,7 @@ class ModelFamilyContract:
         assert 0 < float((rounded - exact).abs().mean()) < 0.03 * float(exact.abs().mean())
 
     def test_nothing_of_the_base_can_be_trained(self, family: ModelFamily) -> None:
-        parts = family.sampling_pipeline(Sampler.ddim).components.values()  # type: ignore[attr-defined]
+        parts = family.sampling_pipeline(Sampler.ddim).pipeline.components.values()  # type: ignore[attr-defined]
         parameters = [p for part in parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
         assert parameters and not any(parameter.requires_grad for parameter in parameters)
         assert not any(part.training for part in parts if isinstance(part, torch.nn.Module))
@@ -181,6 +181,15 @@ class ModelFamilyContract:
         self, family: ModelFamily, config: ModelConfig
     ) -> None:
         assert load_family(config, device=CPU, dtype=torch.float32) is family
+
+    def test_a_run_with_other_options_gets_the_same_weights_under_its_own(
+        self, family: ModelFamily, config: ModelConfig
+    ) -> None:
+        other = load_family(replace(config, name="other"), device=CPU, dtype=torch.float32)
+        assert (other.config.name, family.config.name) == ("other", config.name)
+        pairs = list(zip(other.adaptable_layers(), family.adaptable_layers(), strict=True))
+        assert pairs and all(one.root is two.root for one, two in pairs)
+        assert torch.equal(other.encode_prompts(PROMPTS), family.encode_prompts(PROMPTS))
 
     def test_a_checkpoint_that_lacks_a_weight_is_refused_by_name(
         self, checkpoint: Path, config: ModelConfig, tmp_path: Path

@@ -10,6 +10,11 @@ PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.step
 TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
 VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
 KOHYA = ("dataset.layout=kohya", "dataset.path={desk}/kohya", "sampling.num_prompts=0")
+READ = (
+    "dataset.cache_text_embeddings=false",
+    "dataset.caption_prefix='(big:1.5)'",
+    "sampling.negative_prompt='a (red:1.5) star'",
+)
 _BATCH = "dataset.batch_size=${model.default_batch_size}"  # the toy runs set these; here the recipe does
 _STEPS = "training.steps=null"
 
@@ -70,6 +75,9 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.prediction": Changes(
         "model.prediction=v", LEARNT | DRAWN, (), ("model.checkpoint={desk}/v_base",)
     ),
+    "model.token_length": Changes("model.token_length=150", LEARNT | DRAWN, READ),
+    "model.weighted_captions": Changes("model.weighted_captions=true", LEARNT | DRAWN, READ),
+    "model.clip_skip": Changes("model.clip_skip=2", LEARNT | DRAWN, READ),
     "model.resolution": Changes("model.resolution=32", LEARNT | DRAWN, ()),
     "model.bucket_step": _learnt("model.bucket_step=16", of=PHOTOS),
     "model.default_lr": _paced("model.default_lr=1e-3"),
