@@ -1,8 +1,17 @@
 """The caption of a picture: the first line of the text file beside it."""
 
+import codecs
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from engine.data.folder import FolderListing
+from engine.data.read_files import read_files
+from engine.data.scan_index import ScanIndex
+
+_PAGE = 1 << 14  # bytes read at a time
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the latter is Windows'
 
 
 class CaptionError(Exception):
@@ -15,6 +24,51 @@ class CaptionFile:
 
     path: Path
     num_others: int
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Captions:
+    """The captions of several pictures. Names are paths within the folder."""
+
+    texts: dict[str, str] = field(default_factory=dict)  # picture -> caption
+    files: dict[str, str] = field(default_factory=dict)  # picture -> the file that its caption is read from
+    num_others: dict[str, int] = field(default_factory=dict)  # picture -> files passed over, where there are
+    errors: dict[str, str] = field(default_factory=dict)  # caption file -> why it cannot be used
+
+
+def read_captions(
+    listing: FolderListing,
+    names: Sequence[str],
+    extensions: Sequence[str],
+    index: ScanIndex,
+    *,
+    all_lines: bool = False,
+) -> Captions:
+    """The captions of pictures of a folder, from the index where their files have not changed.
+
+    Files are chosen as find_caption chooses them, among those of the listing; those read are added to the
+    index. A picture in neither texts nor files has no caption; one in files alone has one with an error.
+    names  of the pictures, from the listing
+    """
+    files, num_others = _caption_files(listing, names, extensions)
+    wanted = list(dict.fromkeys(files.values()))
+    texts = index.known_texts(listing, wanted)
+    unread = [name for name in wanted if name not in texts]
+    top = os.fspath(listing.folder)
+    fresh, errors = {}, {}
+    for name, text in zip(unread, read_files(lambda name: _try_text(f"{top}/{name}"), unread), strict=True):
+        if isinstance(text, CaptionError):
+            errors[name] = str(text)
+        else:
+            fresh[name] = text
+    index.add_texts(listing, fresh)
+    texts |= fresh
+    captions = {
+        picture: _caption(texts[name], all_lines=all_lines)
+        for picture, name in files.items()
+        if name in texts
+    }
+    return Captions(texts=captions, files=files, num_others=num_others, errors=errors)
 
 
 def find_caption(image: Path, extensions: Sequence[str]) -> CaptionFile | None:
@@ -37,17 +91,7 @@ def read_caption_file(path: Path, *, all_lines: bool = False) -> str:
     all_lines  every line that is not blank, for wildcards, which draw one of them
     raises  CaptionError for an empty file, for one that is not UTF-8 and for one that cannot be opened
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # a byte order mark is no part of the caption
-    except UnicodeDecodeError:
-        raise CaptionError("not UTF-8") from None
-    except OSError as error:
-        raise CaptionError(error.strerror or type(error).__name__) from error
-    if not text:
-        raise CaptionError("empty")
-    if all_lines:
-        return "\n".join(line.strip() for line in text.splitlines() if line.strip())
-    return text.split("\n", 1)[0].strip()
+    return _caption(_text(os.fspath(path)), all_lines=all_lines)
 
 
 def read_caption(image: Path, extensions: Sequence[str]) -> str | None:
@@ -60,5 +104,70 @@ def read_caption(image: Path, extensions: Sequence[str]) -> str | None:
 
 
 def _stems(image: Path) -> list[str]:
-    parts = image.stem.split("_")
-    return [image.stem, "_".join(parts[:-4])] if len(parts) > 4 else [image.stem]
+    return [image.stem, *_other_stems(image.stem)]
+
+
+def _other_stems(stem: str) -> list[str]:
+    parts = stem.split("_")
+    return ["_".join(parts[:-4])] if len(parts) > 4 else []
+
+
+def _caption_files(
+    listing: FolderListing, names: Sequence[str], extensions: Sequence[str]
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The caption file of each picture that has one, and how many others it has, where it has any."""
+    stamps = listing.stamps
+    files, num_others = {}, {}
+    for picture in names:
+        base = picture[: picture.rindex(".")]
+        found = [base + end for end in extensions if stamps.get(base + end) is not None]
+        if not found and base.count("_") > 3:
+            folder, slash, stem = base.rpartition("/")
+            bases = [folder + slash + other for other in _other_stems(stem)]
+            found = [base + end for base in bases for end in extensions if stamps.get(base + end) is not None]
+        if found:
+            files[picture] = found[0]
+            if len(found) > 1:
+                num_others[picture] = len(found) - 1
+    return files, num_others
+
+
+def _try_text(path: str) -> str | CaptionError:
+    try:
+        return _text(path)
+    except CaptionError as error:
+        return error
+
+
+def _text(path: str) -> str:
+    """All of a caption file, its lines ending in a line feed.
+
+    raises  CaptionError
+    """
+    try:
+        content = _content(path).removeprefix(codecs.BOM_UTF8)  # a byte order mark is no part of the caption
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise CaptionError("not UTF-8") from None
+    except OSError as error:
+        raise CaptionError(error.strerror or type(error).__name__) from error
+    if not text:
+        raise CaptionError("empty")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _content(path: str) -> bytes:
+    file = os.open(path, _OPEN_FLAGS)  # 4 times as fast as Path.read_bytes on small files
+    try:
+        content = os.read(file, _PAGE)
+        while more := os.read(file, _PAGE):
+            content += more
+    finally:
+        os.close(file)
+    return content
+
+
+def _caption(text: str, *, all_lines: bool) -> str:
+    if all_lines:
+        return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    return text.partition("\n")[0].strip()

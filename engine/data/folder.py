@@ -1,11 +1,27 @@
 """The files of a folder and its sub-folders, in an order that does not depend on the file system."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+Stamp = tuple[
+    int, int, int, int
+]  # bytes, modified and changed (ns since 1970), inode: other if it was edited
+
 _OTHER_PICTURES = frozenset((".avif", ".gif", ".heic", ".jxl", ".psd", ".tif", ".tiff"))
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class FolderListing:
+    """What a folder held at one moment. Names are paths within it, with / between their parts."""
+
+    folder: Path
+    taken_ns: int  # since 1970, before the first file was looked at
+    stamps: dict[str, Stamp | None] = field(default_factory=dict)  # in order; None = no regular file
+    closed: list[str] = field(default_factory=list)  # folders that cannot be opened
 
 
 def folder_problem(folder: Path) -> str | None:
@@ -19,27 +35,21 @@ def folder_problem(folder: Path) -> str | None:
     return f"there is no such folder in {Path.cwd()}. Check the path."
 
 
-def files_below(folder: Path) -> tuple[list[Path], list[str]]:
-    """Files in the folder and its sub-folders, hidden ones left out, in an order of its own.
+def list_files(folder: Path) -> FolderListing:
+    """Files in the folder and its sub-folders, hidden ones left out, sorted by the parts of their paths.
 
-    returns  the files, and the names of folders that cannot be opened
+    Links are followed; a folder that was already walked is not walked again.
     """
-    found: list[Path] = []
-    closed: list[str] = []
-    seen: set[Path] = set()
+    listing = FolderListing(folder=folder, taken_ns=time.time_ns())
+    top = os.fspath(folder)
+    _walk(listing, "", os.path.realpath(top), set())
+    return listing
 
-    def note_closed(error: OSError) -> None:
-        closed.append(Path(error.filename).relative_to(folder).as_posix())
 
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=note_closed):
-        folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
-        real = Path(here).resolve()
-        if real in seen:  # a link back to a folder above it
-            folders.clear()
-            continue
-        seen.add(real)
-        found += [Path(here, name) for name in names if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).parts), closed
+def files_below(folder: Path) -> tuple[list[Path], list[str]]:
+    """Files as list_files finds them, and the names of folders that cannot be opened."""
+    listing = list_files(folder)
+    return [folder / name for name in listing.stamps], listing.closed
 
 
 def no_pictures(num_files: int, endings: Iterable[str]) -> str:
@@ -59,3 +69,34 @@ def left_out(files: Sequence[Path], endings: frozenset[str]) -> list[str]:
         f"{count} {ending} files left out: not a format that is read"
         for ending, count in sorted(others.items())
     ]
+
+
+def _walk(listing: FolderListing, within: str, real: str, seen: set[str]) -> None:
+    """Add what lies in one folder and below; names sorted at each level are sorted by their parts.
+
+    within  the folder's name with a / behind it; "" for the top
+    """
+    if real in seen:  # a link back to a folder above it
+        return
+    seen.add(real)
+    try:
+        with os.scandir(os.path.join(listing.folder, within) if within else listing.folder) as entries:  # noqa: PTH118
+            found = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
+    except OSError:
+        listing.closed.append(within.removesuffix("/") or ".")
+        return
+    for name in sorted(found):
+        entry, stat, is_folder = found[name], None, False
+        try:
+            is_folder = entry.is_dir()
+            stat = entry.stat() if not is_folder and entry.is_file() else None
+        except OSError:  # a link that cannot be followed, a file that just went
+            stat = None
+        if is_folder:
+            own = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{name}"
+            _walk(listing, f"{within}{name}/", own, seen)
+        elif stat is None:
+            listing.stamps[within + name] = None
+        else:
+            stamp = stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+            listing.stamps[within + name] = stamp

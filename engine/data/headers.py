@@ -2,11 +2,22 @@
 
 import contextlib
 import importlib
+import math
+import os
+import struct
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import PIL
 from PIL import ExifTags, Image, UnidentifiedImageError
+
+from engine.data.folder import FolderListing
+from engine.data.header_bytes import read_header
+from engine.data.read_files import read_files
+from engine.data.scan_index import ScanIndex, Size
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _ENDINGS_OF_PLUGINS = (".avif", ".jxl")  # read where this Pillow can
@@ -17,11 +28,46 @@ class HeaderError(Exception):
     """A file that is no readable picture; the message says why, in a few words."""
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Headers:
+    """What the headers of several pictures say."""
+
+    sizes: dict[str, Size] = field(default_factory=dict)  # by name within the folder
+    errors: dict[str, str] = field(default_factory=dict)  # why a picture has no size, in a few words
+
+
+def header_reader() -> str:
+    """What reads headers here: sizes read by another version, or another limit, are to be read again."""
+    return f"Pillow {PIL.__version__}, at most {Image.MAX_IMAGE_PIXELS} pixels"
+
+
 def readable_endings() -> frozenset[str]:
     """The file endings that are taken for pictures here, with their dot, in lower case."""
     with contextlib.suppress(ImportError):
         importlib.import_module("pillow_jxl")  # teaches Pillow JPEG XL when it is installed
     return frozenset((*ENDINGS, *(Image.registered_extensions().keys() & set(_ENDINGS_OF_PLUGINS))))
+
+
+def read_sizes(listing: FolderListing, names: Sequence[str], index: ScanIndex) -> Headers:
+    """The sizes of pictures of a folder, from the index where they have not changed; read ones are added.
+
+    names  of the pictures, from the listing
+    """
+    sizes = index.known_sizes(listing, names)
+    most_pixels = Image.MAX_IMAGE_PIXELS or math.inf
+    top = os.fspath(listing.folder)
+    unread = [name for name in names if name not in sizes and listing.stamps[name] is not None]
+    ordinary = read_files(lambda name: read_header(f"{top}/{name}", most_pixels=most_pixels), unread)
+    fresh = {name: size for name, size in zip(unread, ordinary, strict=True) if size is not None}
+    errors = {}
+    for name in names:
+        if name not in sizes and name not in fresh:
+            try:
+                fresh[name] = read_size(listing.folder / name)
+            except HeaderError as error:
+                errors[name] = str(error)
+    index.add_sizes(listing, fresh)
+    return Headers(sizes=sizes | fresh, errors=errors)
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -41,7 +87,7 @@ def read_size(path: Path) -> tuple[int, int]:
         raise HeaderError("empty" if path.stat().st_size == 0 else "not a picture") from None
     except PermissionError:
         raise HeaderError("no permission to read it") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # what Pillow's readers raise
         raise HeaderError(f"damaged: {error}") from error
 
 
@@ -62,6 +108,6 @@ def orientation(image: Image.Image) -> int:
     """
     try:
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, ValueError, OSError):  # damaged EXIF data in a good picture
+    except (SyntaxError, ValueError, OSError, struct.error):  # damaged EXIF data in a good picture
         return 1
     return value if value in range(1, 9) else 1
