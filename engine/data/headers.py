@@ -51,7 +51,8 @@ def readable_endings() -> frozenset[str]:
 def read_sizes(listing: FolderListing, names: Sequence[str], index: ScanIndex) -> Headers:
     """The sizes of pictures of a folder, from the index where they have not changed; read ones are added.
 
-    names  of the pictures, from the listing
+    names    of the pictures, from the listing
+    returns  sizes in the order of the names
     """
     sizes = index.known_sizes(listing, names)
     most_pixels = Image.MAX_IMAGE_PIXELS or math.inf
@@ -67,7 +68,8 @@ def read_sizes(listing: FolderListing, names: Sequence[str], index: ScanIndex) -
             except HeaderError as error:
                 errors[name] = str(error)
     index.add_sizes(listing, fresh)
-    return Headers(sizes=sizes | fresh, errors=errors)
+    sizes |= fresh
+    return Headers(sizes={name: sizes[name] for name in names if name in sizes}, errors=errors)
 
 
 def read_size(path: Path) -> tuple[int, int]:
