@@ -15,8 +15,7 @@ import PIL
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from engine.data.folder import FolderListing
-from engine.data.header_bytes import read_header
-from engine.data.read_files import read_files
+from engine.data.read_files import read_headers
 from engine.data.scan_index import ScanIndex, Size
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -56,9 +55,8 @@ def read_sizes(listing: FolderListing, names: Sequence[str], index: ScanIndex) -
     """
     sizes = index.known_sizes(listing, names)
     most_pixels = Image.MAX_IMAGE_PIXELS or math.inf
-    top = os.fspath(listing.folder)
     unread = [name for name in names if name not in sizes and listing.stamps[name] is not None]
-    ordinary = read_files(lambda name: read_header(f"{top}/{name}", most_pixels=most_pixels), unread)
+    ordinary = read_headers(os.fspath(listing.folder), unread, most_pixels=most_pixels)
     fresh = {name: size for name, size in zip(unread, ordinary, strict=True) if size is not None}
     errors = {}
     for name in names:

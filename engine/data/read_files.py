@@ -1,46 +1,81 @@
-"""Small reads of many files: one after the other from memory, several at a time from a slow disk."""
+"""Headers and captions of many files, by several processes where there are thousands to read."""
 
+import json
+import math
+import os
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
 
-_PROBE = 16  # files read one after the other, to see whether the disk has to be waited for
-_SLOW = 0.5  # waits a file, above which threads gain more than they cost
-_AT_ONCE = 1024  # files that are then read by threads before the next probe
-_THREADS = 16  # they wait, and compute next to nothing
-_TASK = 32  # files of one task: a task for each would cost more than its read
+from engine.data.read_worker import HEADERS, TEXTS, do_job
 
-_Read = TypeVar("_Read")
-
-
-def read_files(read: Callable[[str], _Read], names: Sequence[str]) -> Iterator[_Read]:
-    """What a function reads for each name, in their order.
-
-    Python lets one thread compute at a time, so threads slow down reads from memory, while those from a
-    disk or a network overlap. benchmarks/data.py has the figures.
-    """
-    with ThreadPoolExecutor(_THREADS) as threads:  # none is started before it has something to do
-        start = 0
-        while start < len(names):
-            before, stop = _num_waits(), start + _PROBE
-            yield from [read(name) for name in names[start:stop]]
-            start = stop
-            if _num_waits() - before > _SLOW * _PROBE:
-                stop = start + _AT_ONCE
-                tasks = [names[at : min(at + _TASK, stop)] for at in range(start, stop, _TASK)]
-                for done in threads.map(lambda task: [read(name) for name in task], tasks):
-                    yield from done
-                start = stop
+_FILES_OF_A_PROCESS = 2000  # at least: it takes about 25 ms to start, and 10 us to read a header
+_MOST_PROCESSES = 8
+_PROJECT = Path(__file__).resolve().parents[2]
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from engine.data.read_worker import main; main()"
 
 
-def _num_waits() -> int:
-    """How often this thread has had to wait; always 0 where the system does not count it.
+def read_headers(top: str, names: Sequence[str], *, most_pixels: float) -> list[tuple[int, int] | None]:
+    """Width and height of each picture of a folder, as header_bytes.read_header gives them."""
+    found = cast("list[Sequence[int] | None]", _read(HEADERS, top, names, most_pixels))
+    return [None if size is None else (size[0], size[1]) for size in found]
 
-    Time would not tell a slow disk from cores that are busy with other programs.
-    """
-    if sys.platform != "linux":
-        return 0
-    from resource import RUSAGE_THREAD, getrusage
 
-    return getrusage(RUSAGE_THREAD).ru_nvcsw
+def read_texts(top: str, names: Sequence[str]) -> list[str | None]:
+    """The text of each caption file of a folder; None where caption_text.read_text says why there is none."""
+    return cast("list[str | None]", _read(TEXTS, top, names, math.inf))
+
+
+def _read(kind: str, top: str, names: Sequence[str], most_pixels: float) -> list[object]:
+    """Shared between this process and others, which are no forks and do not import the main program."""
+    num = max(1, min(_num_cores(), _MOST_PROCESSES, len(names) // _FILES_OF_A_PROCESS))
+    share = math.ceil(len(names) / num) or 1
+    jobs = [
+        {"kind": kind, "top": top, "names": names[start : start + share], "most_pixels": float(most_pixels)}
+        for start in range(0, len(names), share)
+    ]
+    started = [_start(job) for job in jobs[1:]]
+    found = do_job(jobs[0]) if jobs else []
+    for job, process in zip(jobs[1:], started, strict=True):
+        results = None if process is None else process.results()
+        found += do_job(job) if results is None else results
+    return found
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _Process:
+    """A job that is being done elsewhere. Files instead of pipes: neither side waits for the other."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    def results(self) -> list[object] | None:
+        """None where it failed."""
+        with self.output, self.process:
+            if self.process.wait() != 0:
+                return None
+            self.output.seek(0)
+            return cast("list[object]", json.loads(self.output.read()))
+
+
+def _start(job: dict[str, object]) -> _Process | None:
+    """A process of its own for a job, or None where none can be started."""
+    command = [sys.executable, "-I", "-S", "-c", _START, str(_PROJECT)]
+    try:
+        output = tempfile.TemporaryFile()  # noqa: SIM115  (closed by results)
+        with tempfile.TemporaryFile() as content:
+            content.write(json.dumps(job).encode())
+            content.seek(0)
+            process = subprocess.Popen(command, stdin=content, stdout=output, stderr=subprocess.DEVNULL)
+    except OSError:
+        return None
+    return _Process(process=process, output=output)
+
+
+def _num_cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
