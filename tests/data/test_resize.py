@@ -134,7 +134,8 @@ def test_every_kind_keeps_a_flat_picture_and_its_own_size(name: str | None) -> N
     for size in ((9, 6), (1, 1), (4, 5), (18, 12), (31, 2), (2, 31), (9, 3)):
         assert np.array_equal(resize_pixels(flat, size, name), np.tile(flat[0, 0], (size[1], size[0], 1)))
         resized = resize_pixels(noise, size, name)
-        assert (resized.shape, resized.dtype) == ((size[1], size[0], 3), np.uint8)
+        assert resized.shape == (size[1], size[0], 3)
+        assert resized.dtype == np.uint8
     assert np.array_equal(resize_pixels(noise, (9, 6), name), noise)
 
 
