@@ -1,4 +1,4 @@
-"""Width and height out of the first bytes of an ordinary PNG or JPEG file, or None: ask Pillow."""
+"""Width and height out of the first bytes of an ordinary PNG, JPEG or WebP file, or None: ask Pillow."""
 
 import os
 import re
@@ -38,6 +38,10 @@ _ORIENTATION = 0x0112
 _TYPED = {_ORIENTATION: 3, 0x0128: 3, 0x011A: 5}  # tags that Pillow looks at, and their usual type
 
 
+_WEBP_FLAGS = {b"XMP ": 4, b"EXIF": 8, b"ALPH": 16, b"ICCP": 32}  # chunks that VP8X announces
+_WEBP_LAST = (b"XMP ", b"EXIF")  # those that follow the picture
+
+
 class _UnusualError(Exception):
     """What only Pillow judges."""
 
@@ -65,6 +69,11 @@ class _Bytes:
 
     __slots__ = ("_file", "_held", "_start")
 
+    @property
+    def num_bytes(self) -> int:
+        """Of the whole file."""
+        return os.fstat(self._file).st_size
+
     def __init__(self, file: int) -> None:
         self._file = file
         self._start = 0
@@ -90,6 +99,8 @@ def _size(data: _Bytes, most_pixels: float) -> tuple[int, int]:
         width, height, turn = _jpeg(data)
     elif start == _PNG:
         width, height, turn = _png(data)
+    elif start[:4] == b"RIFF":
+        width, height, turn = _webp(data)
     else:
         raise _UnusualError
     if not 0 < width * height <= most_pixels:
@@ -222,6 +233,68 @@ def _jpeg_orientation(data: _Bytes, exif: tuple[int, int] | None, xmp: tuple[int
     if xmp and (match := _XMP_ORIENTATION.search(data.take(*xmp))):
         return int(match[1])
     return 1
+
+
+def _webp(data: _Bytes) -> tuple[int, int, int]:
+    """Width, height and orientation of a picture that is not animated. libwebp looks at all chunks."""
+    name, count, kind = struct.unpack("<4sI4s", data.take(0, 12))
+    end, at = 8 + count, 12
+    if kind != b"WEBP" or count % 2 or data.num_bytes < end:
+        raise _UnusualError
+    canvas = frame = None
+    flags, found = 0, dict[bytes, bytes]()
+    while at < end:
+        name, count = struct.unpack("<4sI", data.take(at, 8))
+        start, at = at + 8, at + 8 + count + count % 2
+        if at > end or count == 0:
+            raise _UnusualError
+        if name == b"VP8X" and start == 20 and count == 10:
+            flags, canvas = _webp_canvas(data.take(start, 10))
+        elif name in _WEBP_FRAMES and frame is None:
+            frame = _WEBP_FRAMES[name](data.take(start, 10), count)
+        elif flags & _WEBP_FLAGS.get(name, 0) and name not in found and bool(frame) == (name in _WEBP_LAST):
+            found[name] = data.take(start, count) if frame else b""
+        else:
+            raise _UnusualError
+    if frame is None or canvas not in (None, frame):
+        raise _UnusualError
+    turn = _exif_orientation(found[b"EXIF"].removeprefix(_EXIF)) if b"EXIF" in found else None
+    if turn is None and (match := _XMP_ORIENTATION.search(found.get(b"XMP ", b""))):
+        turn = int(match[1])
+    return *frame, turn or 1
+
+
+def _webp_canvas(body: bytes) -> tuple[int, tuple[int, int]]:
+    """What follows, and the size."""
+    flags, width, height = body[0], int.from_bytes(body[4:7], "little"), int.from_bytes(body[7:], "little")
+    if flags & ~sum(_WEBP_FLAGS.values()) or body[1:4] != bytes(3):  # animated, or of a later version
+        raise _UnusualError
+    return flags, (1 + width, 1 + height)
+
+
+def _webp_lossy(body: bytes, count: int) -> tuple[int, int]:
+    """A key frame of a known profile that is shown. Source: libwebp, VP8GetInfo."""
+    bits = int.from_bytes(body[:3], "little")
+    width, height = struct.unpack("<HH", body[6:])
+    if (
+        bits & 1
+        or bits >> 1 & 7 > 3
+        or not bits >> 4 & 1
+        or bits >> 5 >= count
+        or body[3:6] != b"\x9d\x01\x2a"
+    ):
+        raise _UnusualError
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _webp_lossless(body: bytes, count: int) -> tuple[int, int]:
+    bits = int.from_bytes(body[1:5], "little")
+    if body[0] != 0x2F or bits >> 29 or count < 10:
+        raise _UnusualError
+    return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+
+
+_WEBP_FRAMES = {b"VP8 ": _webp_lossy, b"VP8L": _webp_lossless}
 
 
 def _exif_orientation(tiff: bytes) -> int | None:

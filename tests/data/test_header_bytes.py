@@ -67,6 +67,12 @@ def exif_block(orientation: int) -> bytes:
     return exif(orientation).tobytes()
 
 
+def half_clear() -> Image.Image:
+    picture = noise_picture(40, 20).convert("RGBA")
+    picture.putalpha(noise_picture(40, 20, seed=1).convert("L"))
+    return picture
+
+
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY16 = noise_picture(40, 20).convert("I").convert("I;16")
 JPEGS = {
@@ -100,6 +106,15 @@ PNGS = {
     "with a profile and a density": saved(noise_picture(40, 20), "PNG", icc_profile=PROFILE, dpi=(300, 300)),
     "with long texts": saved(noise_picture(40, 20), "PNG", pnginfo=texts()),
 }
+WEBPS = {
+    "plain": saved(noise_picture(40, 20), "WEBP"),
+    "lossless": saved(noise_picture(40, 20), "WEBP", lossless=True),
+    "with alpha": saved(half_clear(), "WEBP"),
+    "lossless with alpha": saved(half_clear(), "WEBP", lossless=True),
+    "with a profile": saved(noise_picture(40, 20), "WEBP", icc_profile=PROFILE),
+    "turned by XMP": saved(noise_picture(40, 20), "WEBP", xmp=XMP),
+    "with XMP and EXIF that differ": saved(noise_picture(40, 20), "WEBP", xmp=XMP, exif=exif(3)),
+}
 LEFT_TO_PILLOW = {
     "a JPEG with two EXIF segments": jpeg_with(segment(0xFFE1, exif_block(6)), exif=exif(3)),
     "a JPEG of several pictures": jpeg_with(segment(0xFFE2, b"MPF\0" + exif_block(1)[6:])),
@@ -115,7 +130,9 @@ LEFT_TO_PILLOW = {
     "an animated PNG": saved(
         noise_picture(40, 20), "PNG", save_all=True, append_images=[noise_picture(40, 20, seed=1)]
     ),
-    "a WebP": saved(noise_picture(40, 20), "WEBP"),
+    "an animated WebP": saved(
+        noise_picture(40, 20), "WEBP", save_all=True, append_images=[noise_picture(40, 20, seed=1)]
+    ),
     "a BMP": saved(noise_picture(40, 20), "BMP"),
 }
 BROKEN = {
@@ -124,6 +141,7 @@ BROKEN = {
     "a JPEG cut off before its size": jpeg_with()[:100],
     "a JPEG cut off before its pixels": jpeg_with()[: jpeg_with().index(b"\xff\xda") + 3],
     "a JPEG with a size of nothing": jpeg_with().replace(struct.pack(">HH", 20, 40), bytes(4)),
+    "a WebP cut off within its pixels": saved(noise_picture(40, 20), "WEBP")[:-10],
     "a PNG cut off before its pixels": png_with()[:40],
     "a PNG whose size was changed": png_with().replace(b"\0\0\0\x28", b"\0\0\0\x29", 1),
     "a PNG of a depth that does not exist": PNG_START
@@ -139,14 +157,16 @@ def written(folder: Path, content: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("content", [*JPEGS.values(), *PNGS.values()], ids=[*JPEGS, *PNGS])
+@pytest.mark.parametrize(
+    "content", [*JPEGS.values(), *PNGS.values(), *WEBPS.values()], ids=[*JPEGS, *PNGS, *WEBPS]
+)
 def test_ordinary_files_are_read_without_pillow_and_as_by_pillow(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path, content)
     assert header(path) == read_size(path)
     assert header(path) in ((40, 20), (20, 40))
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("turn", range(10))
 def test_every_orientation_is_read_in_both_byte_orders(
@@ -193,7 +213,7 @@ def test_damaged_exif_data_leaves_a_picture_upright(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged data
 def test_random_damage_never_gives_another_answer_than_pillow(tmp_path: Path) -> None:
-    whole = [*JPEGS.values(), *PNGS.values(), *LEFT_TO_PILLOW.values()]
+    whole = [*JPEGS.values(), *PNGS.values(), *WEBPS.values(), *LEFT_TO_PILLOW.values()]
     whole += [saved(noise_picture(40, 20), form, exif=exif(6)) for form in ("JPEG", "PNG", "WEBP")]
     chance, num_answered = random.Random(0), 0
     for _ in range(3000):
@@ -208,9 +228,9 @@ def damaged(chance: random.Random, content: bytes) -> bytes:
     """A few bytes of the start changed, lost, doubled or cut off."""
     changed = bytearray(content)
     for _ in range(chance.choice((1, 1, 2, 4))):
-        at = chance.randrange(min(chance.choice((60, 250, 900)), len(changed)))
+        at = chance.randrange(min(chance.choice((60, 250, 900)), len(changed) or 1))
         kind = chance.randrange(10)
-        if kind < 6:
+        if kind < 6 and changed:
             changed[at] = chance.choice((0, 255, chance.randrange(256), changed[at] ^ 1))
         elif kind < 8:
             del changed[at : at + chance.choice((1, 2, 12))]
