@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.data.captions import read_captions
+from engine.data.captions import read_caption, read_captions
 from engine.data.folder import FolderListing, list_files
 from engine.data.headers import header_reader, read_size, read_sizes
 from engine.data.read_worker import TEXTS
@@ -36,6 +36,7 @@ from engine.data.scan_index import index_file, load_index, save_index
 PROJECT = Path(__file__).resolve().parents[1]
 CAPTION_ENDINGS = (".caption", ".txt")
 FILES_OF_A_FOLDER = 1000
+ONE_BY_ONE = "Pillow and captions, one by one"
 SETTLED = 2.1  # seconds after which an index trusts the date of a file
 
 
@@ -76,11 +77,11 @@ def measure_scan(settings: Settings) -> None:
     for way, each in seconds.items():
         print(f"  {way:35} {statistics.median(each):7.3f} s  ({min(each):.3f} to {max(each):.3f})")
     of = {way: statistics.median(each) for way, each in seconds.items()}
-    for first, second in (("first, sizes", "second, sizes"), ("first, captions too", "second, captions too")):
+    for what, plain in (("sizes", "Pillow, size and orientation"), ("captions too", ONE_BY_ONE)):
+        first, second = of[f"first, {what}"], of[f"second, {what}"]
         print(
-            f"{first}: Pillow / ours = {of['Pillow, size'] / of[first]:.2f}, with the orientation "
-            f"{of['Pillow, size and orientation'] / of[first]:.2f}; first / second = "
-            f"{of[first] / of[second]:.2f}"
+            f"{what}: {plain} / first = {of[plain] / first:.2f}, / second = {of[plain] / second:.2f}; "
+            f"Pillow, size / first = {of['Pillow, size'] / first:.2f}; first / second = {first / second:.2f}"
         )
     print(f"second / looking at the dates alone = {of['second, captions too'] / of['dates alone']:.2f}")
     print(
@@ -150,6 +151,10 @@ def _seconds_of_scans(settings: Settings, folder: Path, cache: Path) -> dict[str
     ways: dict[str, tuple[Callable[[Path], None], Callable[[], object]]] = {
         "Pillow, size": (pillow, lambda: [_pillow_size(path) for path in paths]),
         "Pillow, size and orientation": (pillow, lambda: [read_size(path) for path in paths]),
+        ONE_BY_ONE: (
+            pillow,
+            lambda: [(read_size(path), read_caption(path, CAPTION_ENDINGS)) for path in paths],
+        ),
         "dates alone": (lambda folder: None, lambda: list_files(folder)),
     }
     for name, with_captions in (("sizes", False), ("captions too", True)):

@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(settings.threads)
     print(f"{_machine()}; {settings}")
     loaded = _load(settings)
-    recipe, tensors = _recipe(loaded), _stacked(loaded.pictures.feed.data)
+    recipe, tensors = _recipe(loaded), _stacked(loaded.pictures.feed.reader.data)
     seconds = measure_seconds(
         {"ours": our_step(loaded), "plain": plain_step(recipe, tensors)}, settings.rounds
     )
@@ -200,10 +200,13 @@ def _recipe(loaded: Loaded) -> Recipe:
 
 def _stacked(data: EncodedDataset) -> dict[str, Tensor]:
     """The demo's pictures are of one size: [N, ...] of all of them, as a good script keeps them."""
+    places = range(len(data.pictures))
+    kept = [latents for place in places if (latents := data.latents_of(place)) is not None]
+    text = [embedding for place in places if (embedding := data.text_of(place)) is not None]
     return {
-        "mean": torch.stack([latents.mean for latents in data.latents]),
-        "std": torch.stack([latents.std for latents in data.latents]),
-        "text": torch.stack(data.text),
+        "mean": torch.stack([latents.mean for latents in kept]),
+        "std": torch.stack([latents.std for latents in kept]),
+        "text": torch.stack(text),
     }
 
 

@@ -43,4 +43,9 @@ def _picture(folder: Path, row: _Json) -> str:
     if row["is_reg"]:
         words.append(f"regularisation, weight {row['weight']}")
     caption = "; ".join(words)
-    return figure(folder / str(row["file"]), alt=caption, caption=caption)
+    shown = figure(folder / str(row["file"]), alt=caption, caption=caption)
+    if row["mask"] is None:
+        return shown
+    return shown + figure(
+        folder / str(row["mask"]), alt="mask", caption="its mask: the loss counts where it is white"
+    )

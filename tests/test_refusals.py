@@ -90,7 +90,7 @@ QUICK = [  # command line -> the start of a sentence, and words in it
     ("lr_schedule.kind=cosin", "lr_schedule.kind=cosin: unknown choice (did you mean cosine?)"),
     ("network.layers=[attention,foo]", "network.layers=[attention,foo]: unknown choice foo (one of attention"),
     ("sampling.seeds=[a]", "sampling.seeds=[a]: this option takes a list such as [1, 2]."),
-    ("dataset={path:x}", "dataset={path:x}: give one of folder, kohya_folder, kohya_toml. Single options are written dataset.option=value."),
+    ("dataset={path:x}", "dataset={path:x}: give one of folder, kohya_folder, kohya_toml, subsets. Single options are written dataset.option=value."),
     ("optimizer.args=3", "optimizer.args=3: this option takes a mapping."),
     ("network.rank.x=3", "network.rank.x: network.rank takes a whole number and has no options of its own."),
     ("~network.rank", "~network.rank: an option can't be removed."),

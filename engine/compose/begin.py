@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from engine.compose.load import load
 from engine.compose.plan import Plan, print_plan
+from engine.compose.plan_table import print_subsets
 from engine.compose.preflight import preflight
 from engine.compose.sources import DrawnDemo
 from engine.config import RunConfig
@@ -31,4 +32,6 @@ def begin(
     run, console = load(config), Console()
     plan = preflight(run, draw_demo, check_scoring)
     print_plan(run, plan, console)
+    if run.dry_run or len(plan.scan.subsets) > 1:
+        print_subsets(plan, console)
     return run, plan, console

@@ -1,7 +1,7 @@
 """Rules on what is done to captions: no option without effect, none that a kept embedding would hide."""
 
 from engine.compose.show import show
-from engine.config import Layout, RunConfig, SubsetConfig
+from engine.config import RunConfig, SubsetConfig, is_dataset_file
 from engine.data.caption_changes import varies
 
 _WORDS = (
@@ -25,7 +25,7 @@ _TAGS = "dataset.shuffle_caption, caption_tag_dropout_rate or token_warmup_step"
 def caption_changes_rule(run: RunConfig) -> list[str]:
     """Captions that vary are not kept as one embedding; what acts on tags goes with what needs tags."""
     dataset = run.dataset
-    if dataset.layout is Layout.kohya_toml:  # its subsets are looked at one by one, when the file is read
+    if is_dataset_file(dataset):  # its subsets are looked at one by one, when the file is read
         return _empty_words(dataset)
     return [*_empty_words(dataset), *_kept_embeddings(run), *_without_effect(dataset)]
 

@@ -3,13 +3,23 @@
 import re
 
 from engine.compose.show import show
-from engine.config import DEMO_CONCEPTS, DatasetConfig, Layout, RunConfig, given_pictures, is_demo
+from engine.config import (
+    DEMO_CONCEPTS,
+    DatasetConfig,
+    Layout,
+    RunConfig,
+    SubsetConfig,
+    given_pictures,
+    is_dataset_file,
+    is_demo,
+)
+from engine.data.bucket_rules import bucket_problems
 
 
 def pictures_rule(run: RunConfig) -> list[str]:
     """Where the pictures come from: a folder, or a concept that only the demo has."""
     dataset, demo, problems = run.dataset, is_demo(run.model), []
-    if dataset.layout is Layout.kohya_toml:
+    if is_dataset_file(dataset):
         return []  # a rule of its own
     if dataset.path is None and not demo:
         problems.append(
@@ -59,31 +69,13 @@ def captions_rule(run: RunConfig) -> list[str]:
 
 
 def layout_rule(run: RunConfig) -> list[str]:
-    """kohya's folder names say repeats and words; only that layout has regularisation pictures."""
+    """Each way to give pictures has options of its own."""
     dataset, problems = run.dataset, []
-    if dataset.layout is Layout.kohya_toml:
+    if is_dataset_file(dataset):
         problems += _file_problems(dataset)
-    elif dataset.config_file is not None:
-        problems.append(
-            f"dataset.config_file={dataset.config_file}: a dataset file goes with dataset=kohya_toml."
-        )
-    elif dataset.layout is Layout.folder:
-        if dataset.reg_path is not None:
-            problems.append(
-                f"dataset.reg_path={dataset.reg_path}: regularisation pictures go with dataset=kohya_folder."
-            )
-    elif dataset.path is None:
-        problems.append(
-            "dataset.path=null: dataset=kohya_folder needs the parent of folders like 10_shs dog. Give it."
-        )
     else:
-        for name, is_given in (
-            ("class_tokens", dataset.class_tokens is not None),
-            ("num_repeats", dataset.num_repeats != 1),
-        ):
-            if is_given:
-                problems.append(f"dataset.{name}: kohya's folder names say it. Leave it out.")
-    has_reg = dataset.reg_path is not None or dataset.layout is Layout.kohya_toml
+        problems += _folder_problems(dataset)
+    has_reg = dataset.reg_path is not None or is_dataset_file(dataset)
     if run.loss.prior_loss_weight != 1 and not has_reg:
         problems.append(
             f"loss.prior_loss_weight={run.loss.prior_loss_weight:g}: there are no regularisation pictures. "
@@ -92,65 +84,99 @@ def layout_rule(run: RunConfig) -> list[str]:
     return problems
 
 
+def _folder_problems(dataset: DatasetConfig) -> list[str]:
+    problems = []
+    if dataset.config_file is not None:
+        problems.append(
+            f"dataset.config_file={dataset.config_file}: a dataset file goes with dataset=subsets (YAML) or "
+            "dataset=kohya_toml."
+        )
+    if dataset.layout is Layout.folder:
+        if dataset.reg_path is not None:
+            problems.append(
+                f"dataset.reg_path={dataset.reg_path}: regularisation pictures go with dataset=kohya_folder."
+            )
+        return problems + _metadata_problems(dataset)
+    if dataset.path is None:
+        problems.append(
+            "dataset.path=null: dataset=kohya_folder needs the parent of folders like 10_shs dog. Give it."
+        )
+    for name, is_given in (
+        ("class_tokens", dataset.class_tokens is not None),
+        ("num_repeats", dataset.num_repeats != 1),
+    ):
+        if is_given and dataset.path is not None:
+            problems.append(f"dataset.{name}: kohya's folder names say it. Leave it out.")
+    for name in ("metadata_file", "mask_dir"):
+        if getattr(dataset, name) is not None:
+            problems.append(
+                f"dataset.{name}={getattr(dataset, name)}: it goes with one folder. Use dataset=folder, or a "
+                "dataset file with a line for each folder."
+            )
+    return problems
+
+
+def _metadata_problems(dataset: DatasetConfig) -> list[str]:
+    """Captions come from one place, and masks belong to pictures that are given."""
+    problems = []
+    for name in ("metadata_file", "mask_dir"):
+        value = getattr(dataset, name)
+        if value is not None and dataset.path is None:
+            problems.append(f"dataset.{name}={value}: the demo's pictures have none. Give dataset.path too.")
+    if dataset.metadata_file is None:
+        return problems
+    plain = SubsetConfig()
+    for name in ("class_tokens", "caption_extension"):
+        if getattr(dataset, name) != getattr(plain, name):
+            problems.append(
+                f"dataset.{name}={show(getattr(dataset, name))}: dataset.metadata_file holds the captions. "
+                "Leave one of them out."
+            )
+    return problems
+
+
 def _file_problems(dataset: DatasetConfig) -> list[str]:
     problems = []
     if dataset.config_file is None:
-        problems.append(
-            "dataset.config_file=null: dataset=kohya_toml needs a dataset file of kohya's scripts. Give it."
+        name, what = (
+            ("kohya_toml", "a dataset file of kohya's scripts")
+            if dataset.layout is Layout.kohya_toml
+            else ("subsets", "a YAML file of datasets")
         )
-    for name, value in (
-        ("path", dataset.path),
-        ("reg_path", dataset.reg_path),
-        ("concept", dataset.concept),
-    ):
+        problems.append(f"dataset.config_file=null: dataset={name} needs {what}. Give it.")
+    for name in ("path", "reg_path", "concept", "metadata_file", "mask_dir"):
+        value = getattr(dataset, name)
         if value is not None:
             problems.append(f"dataset.{name}={value}: the dataset file names its own folders. Leave it out.")
+    if dataset.alpha_mask:
+        problems.append("dataset.alpha_mask=true: the dataset file says it of its subsets. Leave it out.")
     return problems
 
 
 def augmentation_rule(run: RunConfig) -> list[str]:
     """Pictures that vary in more than two ways are not kept as latents."""
-    return [
-        f"dataset.{name}=true: pictures vary, and dataset.cache_latents=true keeps one view of each. "
-        "Set dataset.cache_latents=false, or leave this out."
-        for name, is_on in (
-            ("random_crop", run.dataset.random_crop),
-            ("color_aug", run.dataset.color_aug),
+    dataset, problems = run.dataset, []
+    for name in ("random_crop", "color_aug", "face_crop_aug_range"):
+        value = getattr(dataset, name)
+        if value and dataset.cache_latents:
+            problems.append(
+                f"dataset.{name}={show(value)}: pictures vary, and dataset.cache_latents=true keeps one view "
+                "of each. Set dataset.cache_latents=false, or leave this out."
+            )
+    sides = dataset.face_crop_aug_range
+    if sides is not None and not (len(sides) == 2 and 0 < sides[0] <= sides[1]):
+        problems.append(
+            f"dataset.face_crop_aug_range={show(sides)}: the smallest and the largest side of the cut, in "
+            "sizes of the face. Write dataset.face_crop_aug_range=[1.0,3.0]."
         )
-        if is_on and run.dataset.cache_latents
-    ]
+    if dataset.alpha_mask and dataset.mask_dir is not None:
+        problems.append(
+            f"dataset.alpha_mask=true with dataset.mask_dir={dataset.mask_dir}: two masks for one picture. "
+            "Give one of them."
+        )
+    return problems
 
 
 def bucket_rule(run: RunConfig) -> list[str]:
-    """Bucket sides are multiples of the step, around the resolution."""
-    dataset, problems = run.dataset, []
-    step, low, high = dataset.bucket_reso_steps, dataset.min_bucket_reso, dataset.max_bucket_reso
-    if not dataset.enable_bucket:
-        if dataset.bucket_no_upscale:
-            problems.append(
-                "dataset.bucket_no_upscale=true: there are no buckets with dataset.enable_bucket=false. "
-                "Leave one of them out."
-            )
-        return problems
-    if 0 < dataset.resolution < step:
-        problems.append(
-            f"dataset.resolution={dataset.resolution}: smaller than dataset.bucket_reso_steps={step}. "
-            "Raise it, or lower the step."
-        )
-    if dataset.bucket_no_upscale or step < 1:
-        return problems
-    for key, side in (("min_bucket_reso", low), ("max_bucket_reso", high)):
-        if side % step and side > 0:
-            near = max(1, round(side / step)) * step
-            problems.append(
-                f"dataset.{key}={side}: not a multiple of dataset.bucket_reso_steps={step}. "
-                f"Give {near}, for example."
-            )
-    if low > high:
-        problems.append(f"dataset.min_bucket_reso={low}: above dataset.max_bucket_reso={high}. Lower it.")
-    elif not low <= dataset.resolution <= high:
-        problems.append(
-            f"dataset.resolution={dataset.resolution}: outside of dataset.min_bucket_reso={low} and "
-            f"dataset.max_bucket_reso={high}. Change one of them."
-        )
-    return problems
+    """Bucket sides are multiples of the step, around the resolution; a file's are looked at one by one."""
+    return [] if is_dataset_file(run.dataset) else bucket_problems(run.dataset, "dataset.")

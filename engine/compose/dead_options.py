@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from engine.compose.show import show
-from engine.config import Layout, LoRAConfig, RunConfig, SubsetConfig, WandbMode
-from engine.data.kohya_scan import stated_options
+from engine.config import DatasetConfig, LoRAConfig, RunConfig, WandbMode, is_dataset_file
+from engine.data.subset_scan import stated_options
 
 _REFERENCE = re.compile(r"\$\{(model\.\w+)\}")
 _RECIPE_VALUES = (  # what a recipe recommends; they count only where another option takes them
@@ -61,13 +60,23 @@ DEAD: tuple[Dead, ...] = (
             "dataset.bucket_reso_steps",
             "dataset.bucket_no_upscale",
         ),
-        condition=lambda run: not run.dataset.enable_bucket,
+        condition=lambda run: not (run.dataset.enable_bucket or is_dataset_file(run.dataset)),
         because="dataset.enable_bucket=false makes no buckets",
     ),
     Dead(
         options=("dataset.min_bucket_reso", "dataset.max_bucket_reso"),
         condition=lambda run: run.dataset.enable_bucket and run.dataset.bucket_no_upscale,
         because="dataset.bucket_no_upscale=true leaves small pictures their size",
+    ),
+    Dead(
+        options=("dataset.validation_seed",),
+        condition=lambda run: run.dataset.validation_split == 0 and not is_dataset_file(run.dataset),
+        because="dataset.validation_split=0 holds nothing out",
+    ),
+    Dead(
+        options=("dataset.cache_in",),
+        condition=lambda run: not (run.dataset.cache_latents or run.dataset.cache_text_embeddings),
+        because="nothing is kept with cache_latents=false and cache_text_embeddings=false",
     ),
     Dead(
         options=("sampling.preview_prompts",),
@@ -90,7 +99,7 @@ DEAD: tuple[Dead, ...] = (
         because="tracking.wandb=disabled sends nothing to wandb",
     ),
 )
-_SUBSET = frozenset(field.name for field in fields(SubsetConfig))
+_OF_DATA = frozenset(field.name for field in fields(DatasetConfig))
 _SWITCHES = ("evaluation.enabled", "sampling.num_prompts")  # what makes others dead is not dead itself
 
 
@@ -114,9 +123,10 @@ def _reasons(path: str, run: RunConfig, taken: Collection[str]) -> Iterator[str]
         yield "the option that would take it has a value of its own"
     if path in _SWITCHES:
         return
-    if run.dataset.layout is Layout.kohya_toml and run.dataset.config_file is not None:
+    if is_dataset_file(run.dataset):
         section, _, name = path.partition(".")
-        if section == "dataset" and name in _SUBSET and name in stated_options(Path(run.dataset.config_file)):
+        stated = stated_options(run.dataset) if section == "dataset" and name in _OF_DATA else ()
+        if name.replace("resolution_height", "resolution") in stated:
             yield f"{run.dataset.config_file} says it"
     for dead in DEAD:
         if dead.covers(path) and dead.condition(run):

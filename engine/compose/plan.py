@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from engine.compose.checkpoint import Checkpoint, Layer
 from engine.compose.show import show
-from engine.config import LoRAConfig, MixedPrecision, RunConfig, effective_alpha
+from engine.config import (
+    DatasetConfig,
+    LoRAConfig,
+    MixedPrecision,
+    RunConfig,
+    dataset_size,
+    effective_alpha,
+)
 from engine.config.sources import Sources
 from engine.data.buckets import BucketChoice
 from engine.data.scan import Scan
@@ -54,19 +61,26 @@ def num_parameters(network: LoRAConfig, layers: list[Layer]) -> int:
     return total
 
 
-def estimate_memory(run: RunConfig, checkpoint: Checkpoint, layers: list[Layer], trained: int) -> int:
+def estimate_memory(
+    run: RunConfig, checkpoint: Checkpoint, layers: list[Layer], *, trained: int, scan: Scan
+) -> int:
     """Bytes at the peak of training: base weights, trained numbers with their state, kept activations.
 
     Activations: each adapted layer keeps about three tensors of its output's size; a layer of block i
     works on latents halved i times.
     """
+    latents = max(_batch_pixels(subset.config) for subset in scan.subsets) / checkpoint.latent_factor**2
     width = 4 if run.training.mixed_precision is MixedPrecision.no else 2
-    latents = (run.dataset.resolution // checkpoint.latent_factor) ** 2
-    kept = sum(layer.shape[0] * latents / 4 ** _depth(layer.name) for layer in layers)
-    activations = 3 * kept * run.dataset.batch_size * width
+    kept = sum(layer.shape[0] / 4 ** _depth(layer.name) for layer in layers)
+    activations = 3 * kept * latents * width
     if run.training.gradient_checkpointing:
         activations /= 4
     return round(checkpoint.num_values * width + trained * _TRAINED_BYTES + activations)
+
+
+def _batch_pixels(dataset: DatasetConfig) -> int:
+    width, height = dataset_size(dataset)
+    return width * height * dataset.batch_size
 
 
 def print_plan(run: RunConfig, plan: Plan, console: "Console") -> None:
@@ -82,7 +96,8 @@ def print_plan(run: RunConfig, plan: Plan, console: "Console") -> None:
 def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
     """(label, text) of each line of the printed plan."""
     accumulation = run.training.gradient_accumulation
-    batch = f"batches of {run.dataset.batch_size}" + (f" x {accumulation}" if accumulation > 1 else "")
+    sizes = sorted({subset.config.batch_size for subset in plan.scan.subsets})
+    batch = f"batches of {' or '.join(map(str, sizes))}" + (f" x {accumulation}" if accumulation > 1 else "")
     lines = [
         ("model", f"{run.model.name}: {run.model.checkpoint}"),
         ("pictures", _pictures(plan)),
@@ -102,11 +117,14 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
 
 
 def _pictures(plan: Plan) -> str:
-    repeats = sorted({picture.repeats for picture in plan.scan.pictures})
+    repeats = sorted({picture.repeats for picture in plan.scan.pictures if not picture.held_out})
     words = "" if repeats == [1] else f", each {' or '.join(map(str, repeats))} times an epoch"
     num_reg = sum(picture.is_reg for picture in plan.scan.pictures)
     reg = f", and {num_reg} for regularisation" if num_reg else ""
-    return f"{len(plan.scan.pictures) - num_reg} in {plan.sources.pictures}{reg}{words}"
+    num_held = sum(picture.held_out for picture in plan.scan.pictures)
+    held = f", {num_held} more held out for the validation loss" if num_held else ""
+    num_learnt = len(plan.scan.pictures) - num_reg - num_held
+    return f"{num_learnt} in {plan.sources.pictures}{held}{reg}{words}"
 
 
 def _buckets(plan: Plan) -> str:

@@ -8,8 +8,10 @@ from engine.compose.device import num_threads, visible_device
 from engine.compose.plan import Plan, estimate_memory, num_parameters
 from engine.compose.run_id import run_folder, run_id
 from engine.compose.sources import lacks_recipe_encoder
+from engine.compose.weighted_captions import weight_problems
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
+from engine.data.batches import batch_groups
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
 from engine.data.layouts import scan_dataset
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
@@ -22,16 +24,14 @@ _NUM_NAMED = 5
 def make_plan(run: RunConfig, sources: Sources) -> Plan:
     """The plan; raises ConfigError with everything in the pictures or the model that prevents the run."""
     scan = scan_dataset(run.dataset, sources.pictures)
-    if scan.problems:
-        raise ConfigError(scan.problems)
+    if problems := scan.problems or weight_problems(run, scan, sources):
+        raise ConfigError(problems)
     checkpoint = read_checkpoint(run.model)
     layers = [layer for layer in checkpoint.layers if layer.group in run.network.layers]
-    buckets = buckets_of(run.dataset)
-    choices = tuple(choose_bucket(picture.width, picture.height, buckets) for picture in scan.pictures)
+    choices = choose_buckets(scan)
     num_batches = batches_per_epoch(
-        [choice.bucket for choice in choices],
+        batch_groups(scan.pictures, [choice.bucket for choice in choices]),
         [picture.repeats for picture in scan.pictures],
-        batch_size=run.dataset.batch_size,
     )
     steps = _total_steps(run, num_batches)
     _check_warmup(run, steps)
@@ -52,12 +52,20 @@ def make_plan(run: RunConfig, sources: Sources) -> Plan:
         total_steps=steps,
         num_layers=len(layers),
         num_parameters=trained,
-        memory_bytes=estimate_memory(run, checkpoint, layers, trained),
+        memory_bytes=estimate_memory(run, checkpoint, layers, trained=trained, scan=scan),
         device=visible_device(run.training.device) or run.training.device,
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
         cached_bytes=sum(file.stat().st_size for file in cached),
         notes=(*_notes(scan, run), *_enlarged(scan, choices)),
+    )
+
+
+def choose_buckets(scan: Scan) -> tuple[BucketChoice, ...]:
+    """How each picture is cut, by the options of its data set."""
+    buckets = {id(subset): buckets_of(subset.config) for subset in scan.subsets}
+    return tuple(
+        choose_bucket(picture.width, picture.height, buckets[id(picture.subset)]) for picture in scan.pictures
     )
 
 

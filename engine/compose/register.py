@@ -4,6 +4,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from engine.config import LoRAConfig, NetworkConfig, RunConfig
+from engine.data.bucket_rules import bucket_side
 
 NETWORKS: dict[str, type[NetworkConfig]] = {"lora": LoRAConfig}  # /schema/network/<name>
 
@@ -16,11 +17,6 @@ def register() -> None:
         store.store(group="schema/network", name=name, node=schema)
     OmegaConf.register_new_resolver("bucket_side", bucket_side, replace=True)
     OmegaConf.register_new_resolver("unless_given", unless_given, replace=True)
-
-
-def bucket_side(factor: float, resolution: int, step: int) -> int:
-    """`factor` x `resolution` in pixels, rounded to the nearest multiple of `step`, at least one step."""
-    return max(1, round(factor * resolution / step)) * step if step > 0 else resolution
 
 
 def unless_given(value: object, default: object) -> object:

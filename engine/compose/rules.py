@@ -190,6 +190,8 @@ FREE: tuple[str, ...] = (
     "dataset.cache_latents",
     "dataset.cache_text_embeddings",
     "dataset.flip_aug",
+    "dataset.cache_in",
+    "dataset.resize_interpolation",
     "training.gradient_checkpointing",
     "sampling.sampler",
     "evaluation.enabled",

@@ -28,9 +28,11 @@ EXCLUDED: tuple[str, ...] = (
     "model.default_guidance",
     "model.encoder",
     "network.alpha_ratio",  # alpha stands for both
+    "dataset.cache_in",  # the same numbers, wherever they are kept
     "dataset.trigger",  # words for the scores
     "dataset.class_word",
     "training.gradient_checkpointing",  # the same gradients for less memory: a run may go on with it
+    "training.workers",  # what is read does not depend on who reads it
     "training.validate_every",  # looking on does not disturb: its draws are its own
     "training.validation_images",
     "training.validation_timesteps",

@@ -1,6 +1,13 @@
 """The types of a run: dataclasses that OmegaConf checks values against; no torch, no logic."""
 
-from engine.config.dataset import DatasetConfig, Layout, given_pictures
+from engine.config.dataset import (
+    CacheIn,
+    DatasetConfig,
+    Layout,
+    dataset_size,
+    given_pictures,
+    is_dataset_file,
+)
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
 from engine.config.loss import LossConfig
@@ -11,16 +18,18 @@ from engine.config.noise import NoiseConfig
 from engine.config.optimizer import OptimizerConfig
 from engine.config.run import RunConfig
 from engine.config.sampling import Sampler, SamplingConfig
-from engine.config.subset import SubsetConfig
+from engine.config.subset import Interpolation, SubsetConfig
 from engine.config.tracking import TrackingConfig, WandbMode
 from engine.config.training import MixedPrecision, TrainingConfig
 
 __all__ = [
     "DEMO_CONCEPTS",
+    "CacheIn",
     "ConfigError",
     "DatasetConfig",
     "EvaluationConfig",
     "Family",
+    "Interpolation",
     "LRScheduleConfig",
     "LRScheduleKind",
     "LayerGroup",
@@ -40,7 +49,9 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "WandbMode",
+    "dataset_size",
     "effective_alpha",
     "given_pictures",
+    "is_dataset_file",
     "is_demo",
 ]

@@ -1,6 +1,20 @@
 """What holds for a set of pictures that are treated alike."""
 
 from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Interpolation(Enum):
+    """How pixels are made when a picture changes its size; cubic, linear are bicubic, bilinear."""
+
+    area = "area"
+    bicubic = "bicubic"
+    bilinear = "bilinear"
+    box = "box"
+    cubic = "cubic"
+    lanczos = "lanczos"
+    linear = "linear"
+    nearest = "nearest"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -9,6 +23,7 @@ class SubsetConfig:
 
     class_tokens: str | None = None  # caption of pictures that have no caption file
     caption_extension: list[str] = field(default_factory=lambda: [".caption", ".txt"])  # first found is read
+    metadata_file: str | None = None  # JSON of captions and tags by picture, in place of caption files
     num_repeats: int = 1  # times that each picture is seen in an epoch; >= 1
     caption_prefix: str | None = None  # put before each caption, with a blank
     caption_suffix: str | None = None  # put behind each caption, with a blank
@@ -26,3 +41,9 @@ class SubsetConfig:
     random_crop: bool = False  # another part each time where a picture is larger than its bucket
     color_aug: bool = False  # a third of the times a little other hue or gamma
     token_warmup_step: float = 0.0  # steps until all tags are shown; below 1: share of all; 0 = off
+    face_crop_aug_range: list[float] | None = None  # cut around the face: smallest, largest side in faces
+    resize_interpolation: Interpolation | None = None  # null = area where a picture shrinks, else lanczos
+    alpha_mask: bool = False  # the loss counts where the picture is opaque
+    mask_dir: str | None = None  # folder of masks named as the pictures: the loss counts where they are white
+    validation_split: float = 0.0  # share of the pictures that is not trained on, 0 <= share < 1
+    validation_seed: int = 0  # which of the pictures those are

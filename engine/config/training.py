@@ -24,6 +24,7 @@ class TrainingConfig:
     mixed_precision: MixedPrecision = MixedPrecision.no  # fp16 needs a GPU
     device: str = "auto"  # auto = the GPU if there is one; cpu, cuda, cuda:1, mps
     threads: int | None = None  # CPU threads; null = one a core; equal bits need equal threads
+    workers: int | None = None  # processes that read pictures ahead; null = by the cores; 0 = none
     validate_every: int = 50  # steps between fixed validation losses; 0 = only before and after
     validation_images: int = 8  # pictures that the fixed validation loss looks at; >= 1
     validation_timesteps: int = 4  # timesteps at which it looks at each; >= 1

@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.config import SubsetConfig
 from engine.data.buckets import BucketChoice
-from engine.data.resize import Pixels
+from engine.data.interpolation import Pixels
 
 _COLOUR_SHARE = 0.33  # of the times that color_aug changes something
 _HUE = 16.0  # degrees to either side

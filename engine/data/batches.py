@@ -5,29 +5,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.data.buckets import Size
-from engine.data.repeats import batches_per_epoch
+from engine.data.repeats import BatchGroup, batches_per_epoch
+from engine.data.scan import Picture
+
+
+def batch_groups(pictures: Sequence[Picture], buckets: Sequence[Size]) -> list[BatchGroup]:
+    """The group of each picture, by the data set that it belongs to and its bucket."""
+    return [
+        BatchGroup(bucket, picture.subset.config.batch_size, picture.subset.dataset)
+        for picture, bucket in zip(pictures, buckets, strict=True)
+    ]
 
 
 def epoch_batches(
-    bucket_of: Sequence[Size], repeats: Sequence[int], *, batch_size: int, seed: int, epoch: int
+    groups: Sequence[BatchGroup], repeats: Sequence[int], *, seed: int, epoch: int
 ) -> list[list[int]]:
-    """The batches of one epoch in the order they are trained on; no batch mixes buckets.
+    """The batches of one epoch in the order they are trained on; no batch mixes groups.
 
-    bucket_of  [N] the bucket of each picture
-    repeats    [N] how often each picture is seen in an epoch
-    epoch      from 0
-    returns    indices into the pictures; the last batch of a bucket may be short
+    groups   [N] the group of each picture
+    repeats  [N] how often each picture is seen in an epoch
+    epoch    from 0
+    returns  indices into the pictures; the last batch of a group may be short
     """
-    by_bucket: dict[Size, list[tuple[bytes, int]]] = {}
-    for index, (bucket, count) in enumerate(zip(bucket_of, repeats, strict=True)):
+    by_group: dict[BatchGroup, list[tuple[bytes, int]]] = {}
+    for index, (group, count) in enumerate(zip(groups, repeats, strict=True)):
         draws = ((_draw(seed, epoch, "picture", index, copy), index) for copy in range(count))
-        by_bucket.setdefault(bucket, []).extend(draws)
+        by_group.setdefault(group, []).extend(draws)
     batches: list[tuple[bytes, list[int]]] = []
-    for (width, height), entries in sorted(by_bucket.items()):
+    for group, entries in sorted(by_group.items()):
         order = [index for _, index in sorted(entries)]
-        for start in range(0, len(order), batch_size):
-            place = _draw(seed, epoch, f"batch {width}x{height}", start, 0)
-            batches.append((place, order[start : start + batch_size]))
+        stream = f"batch {group.bucket[0]}x{group.bucket[1]}" + (f" {group.dataset}" * bool(group.dataset))
+        for start in range(0, len(order), group.batch_size):
+            place = _draw(seed, epoch, stream, start, 0)
+            batches.append((place, order[start : start + group.batch_size]))
     return [batch for _, batch in sorted(batches)]
 
 
@@ -35,27 +45,23 @@ def epoch_batches(
 class BatchOrder:
     """The endless row of batches of a run: one epoch after the other, each in its own order."""
 
-    bucket_of: Sequence[Size]
+    groups: Sequence[BatchGroup]
     repeats: Sequence[int]
-    batch_size: int
     seed: int
     num_batches: int = field(init=False)  # of one epoch
-    _epoch: int = field(init=False, default=-1)
-    _batches: list[list[int]] = field(init=False, default_factory=list)
+    _epochs: dict[int, list[list[int]]] = field(init=False, default_factory=dict)  # the last two asked for
 
     def __post_init__(self) -> None:
-        self.num_batches = batches_per_epoch(self.bucket_of, self.repeats, batch_size=self.batch_size)
+        self.num_batches = batches_per_epoch(self.groups, self.repeats)
         assert self.num_batches > 0, "no pictures"
 
     def batch_at(self, micro_step: int) -> list[int]:
         """The pictures of any micro-step of the run, from 0; only the epoch it lies in is worked out."""
         epoch, position = divmod(micro_step, self.num_batches)
-        if epoch != self._epoch:
-            self._batches = epoch_batches(
-                self.bucket_of, self.repeats, batch_size=self.batch_size, seed=self.seed, epoch=epoch
-            )
-            self._epoch = epoch
-        return self._batches[position]
+        if epoch not in self._epochs:
+            self._epochs = dict(list(self._epochs.items())[-1:])
+            self._epochs[epoch] = epoch_batches(self.groups, self.repeats, seed=self.seed, epoch=epoch)
+        return self._epochs[epoch][position]
 
 
 def _draw(seed: int, epoch: int, stream: str, index: int, copy: int) -> bytes:

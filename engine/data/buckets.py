@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from engine.config import DatasetConfig
+from engine.config import DatasetConfig, dataset_size
 
 Size = tuple[int, int]  # (width, height) in pixels
 
@@ -30,15 +30,15 @@ class BucketChoice:
 
 
 def buckets_of(config: DatasetConfig) -> Buckets:
-    """The buckets that a data set's options mean; enable_bucket=false leaves one square."""
-    square = (config.resolution, config.resolution)
-    area, step = config.resolution**2, config.bucket_reso_steps
+    """The buckets that a data set's options mean; enable_bucket=false leaves one."""
+    size, step = dataset_size(config), config.bucket_reso_steps
+    area = size[0] * size[1]
     if not config.enable_bucket:
-        return Buckets(sizes=(square,), max_area=area, step=step)
+        return Buckets(sizes=(size,), max_area=area, step=step)
     if config.bucket_no_upscale:
         return Buckets(sizes=(), max_area=area, step=step, no_upscale=True)
     low, high = config.min_bucket_reso, config.max_bucket_reso
-    sizes = make_buckets(square, min_size=low, max_size=high, step=step)
+    sizes = make_buckets(size, min_size=low, max_size=high, step=step)
     return Buckets(sizes=sizes, max_area=area, step=step)
 
 

@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from engine.config import SubsetConfig
 from engine.data.buckets import BucketChoice
 
-_CODE_VERSION = 1  # to be raised when decoding, resizing or encoding changes what it gives
+_CODE_VERSION = 2  # to be raised when decoding, resizing or encoding changes what it gives
 _CHECKSUM = "checksum"
 
 
@@ -72,13 +73,21 @@ def latent_key(
     content_sha256: str,
     choice: BucketChoice,
     *,
+    config: SubsetConfig,
     vae_fingerprint: str,
     dtype: torch.dtype,
     flipped: bool = False,
 ) -> str:
     """Of a picture's latents: the bytes of its file, its way into its bucket, the VAE and its dtype."""
-    way = {"bucket": choice.bucket, "resized": choice.resized, "crop": choice.crop, "flipped": flipped}
-    return _key("latents", content=content_sha256, vae=vae_fingerprint, dtype=str(dtype), **way)
+    way = _way(choice, config)
+    return _key(
+        "latents", content=content_sha256, vae=vae_fingerprint, dtype=str(dtype), flipped=flipped, **way
+    )
+
+
+def mask_key(content_sha256: str, choice: BucketChoice, *, config: SubsetConfig, factor: int) -> str:
+    """Of a picture's mask: the bytes of the file that holds it, its way into its bucket, pixels a latent."""
+    return _key("mask", content=content_sha256, factor=factor, **_way(choice, config))
 
 
 def text_key(
@@ -93,6 +102,18 @@ def text_key(
         token_length=token_length,
         dtype=str(dtype),
     )
+
+
+def _way(choice: BucketChoice, config: SubsetConfig) -> dict[str, object]:
+    """What is done to a picture before it is encoded."""
+    how = config.resize_interpolation
+    return {
+        "bucket": choice.bucket,
+        "resized": choice.resized,
+        "crop": choice.crop,
+        "interpolation": None if how is None else how.name,
+        "beneath": config.alpha_mask,  # the colours beneath transparency are kept
+    }
 
 
 def _key(kind: str, **parts: object) -> str:

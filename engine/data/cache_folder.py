@@ -6,6 +6,7 @@ from pathlib import Path
 
 KINDS = {  # folder of the cache -> what it holds
     "latents": "pictures as the VAE gave them",
+    "masks": "what of each picture counts",
     "text": "captions as the text encoder gave them",
     "embeddings": "pictures as a scoring encoder gave them",
 }

@@ -1,8 +1,8 @@
-"""A data set as the denoiser sees it: latents and text embeddings, from the cache or from the encoders."""
+"""A data set as the denoiser sees it: latents, masks and text embeddings, from the cache or computed."""
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,15 +11,24 @@ import torch
 from torch import Tensor
 
 from engine.config import ConfigError
+from engine.data.ahead import in_order
 from engine.data.buckets import BucketChoice, Size
-from engine.data.cache import ContentCache, latent_key, text_key
-from engine.data.images import DecodeError, decode_pixels, fit_pixels, to_tensor
+from engine.data.cache import ContentCache, latent_key, mask_key, text_key
+from engine.data.images import (
+    DecodeError,
+    decode_for,
+    fit_pixels,
+    mask_pixels,
+    mask_to_latents,
+    read_file,
+    to_tensor,
+)
+from engine.data.kept import MEMORY_BYTES, KeptTensors
 from engine.data.scan import Picture, Scan
+from engine.data.sentences import listed
 
 _log = logging.getLogger(__name__)
 _DTYPE = torch.float32  # latents and embeddings are kept in full
-_NUM_NAMED = 5
-Side = tuple[int, bool]  # index of a picture, mirrored or not
 
 
 class MeanAndStd(Protocol):
@@ -42,9 +51,21 @@ class Encoders:
     text_fingerprint: str
     vae_dtype: torch.dtype  # in which they compute; what they give is kept in float32
     text_dtype: torch.dtype
+    latent_factor: int = 8  # pixels that a latent stands for, along one side
     clip_skip: int = 1  # 1 = the last layer
     token_length: int = 77  # tokens of a prompt, with its start and end
-    mirrored_too: bool = False  # latents of both sides are kept
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Storage:
+    """Where results are kept."""
+
+    cache_dir: Path | None  # None: in memory alone
+    memory_bytes: int = MEMORY_BYTES  # of latents and of embeddings, where the disk has them too
+
+    def cache(self, kind: str) -> ContentCache | None:
+        """The cache of one kind of result."""
+        return None if self.cache_dir is None else ContentCache(self.cache_dir / kind)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -57,29 +78,58 @@ class Latents:
 
 @dataclass(kw_only=True, slots=True)
 class EncodedDataset:
-    """The pictures that could be read, all in memory; every list has one place for each."""
+    """The pictures that could be read; every list has one place for each."""
 
+    latents: KeptTensors
+    text: KeptTensors
     pictures: list[Picture] = field(default_factory=list)
-    bucket_of: list[Size] = field(default_factory=list)
-    latents: list[Latents] = field(default_factory=list)  # empty where they are not kept
-    mirrored: list[Latents] = field(default_factory=list)  # empty where that side is not kept
-    text: list[Tensor] = field(default_factory=list)  # [L, D] float32; empty where captions are not kept
+    choices: list[BucketChoice] = field(default_factory=list)
+    sides: list[tuple[str, ...]] = field(default_factory=list)  # keys of a picture and its mirror image
+    captions: list[str] = field(default_factory=list)  # keys; empty where captions are not kept
+    masks: list[Tensor | None] = field(default_factory=list)  # [h, w] in [0, 1]; None: all of it counts
     skipped: list[str] = field(default_factory=list)  # "sub/a.png (why)" of those that could not
     num_encoded: int = 0  # pictures and captions that were not in the cache
+
+    @property
+    def bucket_of(self) -> list[Size]:
+        """The bucket of each picture."""
+        return [choice.bucket for choice in self.choices]
 
     @property
     def repeats(self) -> list[int]:
         """How often each picture is seen in an epoch."""
         return [picture.repeats for picture in self.pictures]
 
+    def latents_of(self, index: int, *, mirrored: bool = False) -> Latents | None:
+        """What is kept of a picture; None: nothing, or not any more."""
+        if not self.sides[index]:
+            return None
+        entry = self.latents.get(self.sides[index][int(mirrored)])
+        return None if entry is None else Latents(mean=entry["mean"], std=entry["std"])
+
+    def text_of(self, index: int) -> Tensor | None:
+        """[L, D] float32 of a picture's caption; None: not kept, or not any more."""
+        entry = self.text.get(self.captions[index]) if self.captions else None
+        return None if entry is None else entry["text"]
+
 
 @dataclass(kw_only=True, slots=True)
-class _Waiting:
-    """A picture that is not in the cache, ready for the VAE."""
+class _Side:
+    """One side of a picture: what the cache has of it, or its pixels for the VAE."""
 
-    side: Side
     key: str
-    pixels: Tensor  # [3, H, W]
+    name: str  # of the picture, for errors
+    entry: dict[str, Tensor] | None
+    pixels: Tensor | None = None  # [3, H, W]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Read:
+    """A picture that was read: one side, two with its mirror image, none where latents are not kept."""
+
+    index: int
+    sides: list[_Side]
+    mask: Tensor | None
 
 
 class _Progress:
@@ -88,8 +138,8 @@ class _Progress:
     def __init__(self, total: int, tell: Callable[[int, int], None] | None) -> None:
         self._done, self._total, self._tell = 0, total, tell
 
-    def advance(self) -> None:
-        self._done += 1
+    def advance(self, by: int = 1) -> None:
+        self._done += by
         if self._tell is not None:
             self._tell(self._done, self._total)
 
@@ -99,11 +149,11 @@ def encode_dataset(
     choices: Sequence[BucketChoice],
     *,
     encoders: Encoders,
-    cache_dir: Path,
+    storage: Storage,
     batch_size: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> EncodedDataset:
-    """Latents and text embeddings of a scanned folder; only what the cache lacks is computed.
+    """Latents, masks and text embeddings of a scanned data set; only what the cache lacks is computed.
 
     choices      the way into its bucket of each of scan.pictures
     batch_size   pictures that the VAE takes at a time. With 1 a latent is a function of its picture alone.
@@ -113,64 +163,71 @@ def encode_dataset(
     raises       ConfigError when no picture can be decoded, or the cache cannot be written
     """
     captions = sorted({picture.caption for picture in scan.pictures} if encoders.encode_prompts else ())
-    num_sides = 2 if encoders.mirrored_too else 1
-    progress = _Progress(len(scan.pictures) * num_sides + len(captions), on_progress)
-    work = _Work(scan=scan, encoders=encoders, cache_dir=cache_dir, progress=progress)
-    order, latents = work.encode_pictures(choices, batch_size)
-    if not order:
+    num_sides = sum(max(1, _num_sides(picture, encoders)) for picture in scan.pictures)
+    work = _Work(scan, choices, encoders, storage, _Progress(num_sides + len(captions), on_progress))
+    work.encode_pictures(batch_size)
+    data = work.data
+    if not data.pictures:
         raise ConfigError(
-            f"{scan.source}: no picture can be decoded: {_listed(work.skipped)}. Repair or replace them."
+            f"{scan.source}: no picture can be decoded: {listed(data.skipped)}. Repair or replace them."
         )
-    texts = {caption: work.encode_caption(caption) for caption in captions}
+    keys = {caption: work.encode_caption(caption) for caption in captions}
+    data.captions = [keys[picture.caption] for picture in data.pictures] if keys else []
     work.report()
-    return EncodedDataset(
-        pictures=[scan.pictures[index] for index in order],
-        bucket_of=[choices[index].bucket for index in order],
-        latents=[latents[index, False] for index in order if (index, False) in latents],
-        mirrored=[latents[index, True] for index in order if (index, True) in latents],
-        text=[texts[scan.pictures[index].caption] for index in order] if texts else [],
-        skipped=work.skipped,
-        num_encoded=work.num_encoded,
-    )
+    return data
+
+
+def _num_sides(picture: Picture, encoders: Encoders) -> int:
+    """Latents kept of a picture: none, one, or two with its mirror image."""
+    if encoders.encode_images is None:
+        return 0
+    return 2 if picture.subset.config.flip_aug else 1
 
 
 class _Work:
-    """The encoders beside their caches, and what happened on the way."""
+    """The encoders beside their caches, and what came of it."""
 
-    def __init__(self, *, scan: Scan, encoders: Encoders, cache_dir: Path, progress: _Progress) -> None:
-        self._scan, self._encoders, self._progress = scan, encoders, progress
-        self._cache_dir = cache_dir
-        self._latent_cache = ContentCache(cache_dir / "latents")
-        self._text_cache = ContentCache(cache_dir / "text")
-        self.skipped: list[str] = []
-        self.num_encoded = 0
+    def __init__(
+        self,
+        scan: Scan,
+        choices: Sequence[BucketChoice],
+        encoders: Encoders,
+        storage: Storage,
+        progress: _Progress,
+    ) -> None:
+        self._scan, self._choices, self._encoders, self._progress = scan, choices, encoders, progress
+        self._storage = storage
+        self._latents, self._text = storage.cache("latents"), storage.cache("text")
+        self._masks = storage.cache("masks")
+        self.data = EncodedDataset(
+            latents=KeptTensors(self._latents, memory_bytes=storage.memory_bytes),
+            text=KeptTensors(self._text, memory_bytes=storage.memory_bytes),
+        )
 
-    def encode_pictures(
-        self, choices: Sequence[BucketChoice], batch_size: int
-    ) -> tuple[list[int], dict[Side, Latents]]:
-        """The pictures that can be decoded, the others being named in skipped; and what is kept of them."""
-        latents: dict[Side, Latents] = {}
-        waiting: dict[Size, list[_Waiting]] = {}
-        order: list[int] = []
-        for index, choice in enumerate(choices):
-            found = self._find_sides(index, choice)
-            if found is None:
+    def encode_pictures(self, batch_size: int) -> None:
+        """Fill the data set; a picture that cannot be decoded is named in skipped."""
+        waiting: dict[Size, list[_Side]] = {}
+        seen: set[str] = set()  # equal pictures are encoded once
+        for read in in_order(self._read, range(len(self._choices))):
+            if isinstance(read, str):
+                self._progress.advance()
+                self.data.skipped.append(read)
                 continue
-            order.append(index)
-            for side in found:
-                if isinstance(side, _Waiting):
-                    queue = waiting.setdefault(choice.bucket, [])
+            self._note(read)
+            for side in read.sides:
+                self._progress.advance(int(side.entry is not None or side.key in seen))
+                if side.entry is None and side.key not in seen:
+                    seen.add(side.key)
+                    queue = waiting.setdefault(self._choices[read.index].bucket, [])
                     queue.append(side)
                     if len(queue) == batch_size:
-                        latents.update(self._encode_batch(waiting.pop(choice.bucket)))
-                else:
-                    latents[side[0]] = side[1]
+                        self._encode(queue)
+                        queue.clear()
         for queue in waiting.values():
-            latents.update(self._encode_batch(queue))
-        return order, latents
+            self._encode(queue)
 
-    def encode_caption(self, caption: str) -> Tensor:
-        """[L, D]; one caption at a time, so that the others play no part in its last bits."""
+    def encode_caption(self, caption: str) -> str:
+        """The key of its embedding; one at a time, so that the others play no part in its last bits."""
         encoders = self._encoders
         key = text_key(
             caption,
@@ -179,82 +236,112 @@ class _Work:
             token_length=encoders.token_length,
             dtype=encoders.text_dtype,
         )
-        entry = self._text_cache.get(key)
+        entry = None if self._text is None else self._text.get(key)
         if entry is None:
             assert encoders.encode_prompts is not None, "captions are kept"
             entry = {"text": _finite(encoders.encode_prompts([caption])[0], f"the caption {caption!r}")}
-            self._keep(self._text_cache, key, entry)
+            self._put(self._text, key, entry)
+            self.data.num_encoded += 1
+        self.data.text.add(key, entry)
         self._progress.advance()
-        return entry["text"]
+        return key
 
     def report(self) -> None:
         """One warning for all damaged entries, one for all skipped pictures."""
-        damaged = [path.name for path in (*self._latent_cache.damaged, *self._text_cache.damaged)]
+        caches = [cache for cache in (self._latents, self._masks, self._text) if cache is not None]
+        damaged = [path.name for cache in caches for path in cache.damaged]
         if damaged:
-            _log.warning("%d damaged cache entries were computed again: %s", len(damaged), _listed(damaged))
-        if self.skipped:
-            _log.warning("%d pictures left out: %s", len(self.skipped), _listed(self.skipped))
+            _log.warning("%d damaged cache entries were computed again: %s", len(damaged), listed(damaged))
+        if self.data.skipped:
+            _log.warning("%d pictures left out: %s", len(self.data.skipped), listed(self.data.skipped))
 
-    def _find_sides(self, index: int, choice: BucketChoice) -> list[_Waiting | tuple[Side, Latents]] | None:
-        """Each side from the cache, else decoded; None for a picture that cannot be."""
-        picture = self._scan.pictures[index]
-        mirrored = (False, True) if self._encoders.mirrored_too else (False,)
+    def _read(self, index: int) -> _Read | str:
+        """A picture's bytes and what the cache has of it, else its pixels; "name (why)" where it has none."""
+        picture, choice = self._scan.pictures[index], self._choices[index]
         try:
-            content = _read(picture)
-            if self._encoders.encode_images is None:
-                decode_pixels(content, expected=(picture.width, picture.height))
-                self._progress.advance()
-                return []
-            return [self._find_side((index, side), choice, content) for side in mirrored]
+            content = read_file(picture.path)
+            keys = self._side_keys(picture, choice, content)
+            sides = [_Side(key=key, name=self._scan.name(picture), entry=self._find(key)) for key in keys]
+            if not keys or any(side.entry is None for side in sides):
+                pixels = to_tensor(
+                    fit_pixels(decode_for(content, picture).pixels, choice, picture.subset.config)
+                )
+                for side, view in zip(sides, (pixels, pixels.flip(-1)), strict=False):
+                    side.pixels = view
+            return _Read(index=index, sides=sides, mask=self._mask(picture, choice, content))
         except DecodeError as error:
-            self.skipped.append(f"{self._scan.name(picture)} ({error})")
-            for _ in mirrored:
-                self._progress.advance()
+            return f"{self._scan.name(picture)} ({error})"
+
+    def _side_keys(self, picture: Picture, choice: BucketChoice, content: bytes) -> list[str]:
+        sha256 = hashlib.sha256(content).hexdigest()
+        return [
+            latent_key(
+                sha256,
+                choice,
+                vae_fingerprint=self._encoders.vae_fingerprint,
+                dtype=self._encoders.vae_dtype,
+                flipped=flipped,
+                config=picture.subset.config,
+            )
+            for flipped in (False, True)[: _num_sides(picture, self._encoders)]
+        ]
+
+    def _find(self, key: str) -> dict[str, Tensor] | None:
+        return None if self._latents is None else self._latents.get(key)
+
+    def _mask(self, picture: Picture, choice: BucketChoice, content: bytes) -> Tensor | None:
+        """[h, w]: how much of each latent counts; None: all of it."""
+        config = picture.subset.config
+        if not (config.alpha_mask or picture.mask is not None):
             return None
+        source = content if picture.mask is None else read_file(picture.mask)
+        sha256 = hashlib.sha256(source).hexdigest()
+        key = mask_key(sha256, choice, config=config, factor=self._encoders.latent_factor)
+        entry = None if self._masks is None else self._masks.get(key)
+        if entry is None:
+            mask = mask_pixels(picture, source)
+            whole = torch.ones(0)
+            if mask is not None:
+                whole = mask_to_latents(fit_pixels(mask, choice, config), self._encoders.latent_factor)
+            entry = {"mask": whole}
+            self._put(self._masks, key, entry)
+        return entry["mask"] if entry["mask"].numel() else None
 
-    def _find_side(self, side: Side, choice: BucketChoice, content: bytes) -> _Waiting | tuple[Side, Latents]:
-        picture, is_mirrored = self._scan.pictures[side[0]], side[1]
-        key = latent_key(
-            hashlib.sha256(content).hexdigest(),
-            choice,
-            vae_fingerprint=self._encoders.vae_fingerprint,
-            dtype=self._encoders.vae_dtype,
-            flipped=is_mirrored,
-        )
-        entry = self._latent_cache.get(key)
-        if entry is not None:
-            self._progress.advance()
-            return side, Latents(mean=entry["mean"], std=entry["std"])
-        upright = decode_pixels(content, expected=(picture.width, picture.height))
-        pixels = to_tensor(fit_pixels(upright, choice))
-        return _Waiting(side=side, key=key, pixels=pixels.flip(-1) if is_mirrored else pixels)
+    def _note(self, read: _Read) -> None:
+        """A picture's place in the data set, before its latents are known."""
+        self.data.pictures.append(self._scan.pictures[read.index])
+        self.data.choices.append(self._choices[read.index])
+        self.data.sides.append(tuple(side.key for side in read.sides))
+        self.data.masks.append(read.mask)
+        for side in read.sides:
+            if side.entry is not None:
+                self.data.latents.add(side.key, side.entry)
+        self._progress.advance(int(not read.sides))
 
-    def _encode_batch(self, batch: Sequence[_Waiting]) -> Iterator[tuple[Side, Latents]]:
+    def _encode(self, batch: Sequence[_Side]) -> None:
+        if not batch:
+            return
         assert self._encoders.encode_images is not None, "latents are kept"
-        latents = self._encoders.encode_images(torch.stack([waiting.pixels for waiting in batch]))
-        for waiting, mean, std in zip(batch, latents.mean, latents.std, strict=True):
-            name = self._scan.name(self._scan.pictures[waiting.side[0]])
-            entry = {"mean": _finite(mean, name), "std": _finite(std, name)}
-            self._keep(self._latent_cache, waiting.key, entry)
+        latents = self._encoders.encode_images(
+            torch.stack([side.pixels for side in batch if side.pixels is not None])
+        )
+        for side, mean, std in zip(batch, latents.mean, latents.std, strict=True):
+            entry = {"mean": _finite(mean, side.name), "std": _finite(std, side.name)}
+            self._put(self._latents, side.key, entry)
+            self.data.latents.add(side.key, entry)
+            self.data.num_encoded += 1
             self._progress.advance()
-            yield waiting.side, Latents(**entry)
 
-    def _keep(self, cache: ContentCache, key: str, entry: dict[str, Tensor]) -> None:
-        self.num_encoded += 1
+    def _put(self, cache: ContentCache | None, key: str, entry: dict[str, Tensor]) -> None:
+        if cache is None:
+            return
         try:
             cache.put(key, entry)
         except OSError as error:
             raise ConfigError(
-                f"cache_dir={self._cache_dir}: cannot be written ({error.strerror}). "
+                f"cache_dir={self._storage.cache_dir}: cannot be written ({error.strerror}). "
                 "Make room, or name another."
             ) from error
-
-
-def _read(picture: Picture) -> bytes:
-    try:
-        return picture.path.read_bytes()
-    except OSError as error:
-        raise DecodeError(error.strerror or "cannot be read") from error
 
 
 def _finite(tensor: Tensor, of: str) -> Tensor:
@@ -262,8 +349,3 @@ def _finite(tensor: Tensor, of: str) -> Tensor:
     if not bool(torch.isfinite(kept).all()):
         raise FloatingPointError(f"{of}: the encoder gives numbers that are not finite")
     return kept
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NUM_NAMED
-    return ", ".join(names[:_NUM_NAMED]) + (f" and {more} more" if more > 0 else "")

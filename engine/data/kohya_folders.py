@@ -6,8 +6,7 @@ from pathlib import Path
 from engine.config import DatasetConfig
 from engine.data.folder import folder_problem
 from engine.data.headers import readable_endings
-from engine.data.scan import Scan, scan_folder
-from engine.data.scan_parts import balance, join
+from engine.data.scan import Scan, Subset, scan_subset
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -31,44 +30,37 @@ def parse_folder_name(name: str) -> FolderName | None:
     return FolderName(repeats=repeats, words=words) if repeats >= 1 else None
 
 
-def scan_kohya_folders(config: DatasetConfig, parent: Path, reg_parent: Path | None) -> Scan:
-    """The pictures of all folders below both parents.
-
-    Regularisation pictures are repeated, or left unused, until they are as many as those to learn.
-    """
-    scan = _scan_parent(config, parent, key="path")
+def scan_kohya_folders(config: DatasetConfig, parent: Path, reg_parent: Path | None) -> list[Scan]:
+    """The pictures of all folders below both parents, each folder a subset."""
+    scans = _scan_parent(config, parent, key="path")
     if reg_parent is not None:
-        reg = _scan_parent(config, reg_parent, key="reg_path")
-        join(scan, reg)
-        balance(scan, reg.pictures)
-    return scan
+        scans += _scan_parent(config, reg_parent, key="reg_path")
+    return scans
 
 
-def _scan_parent(config: DatasetConfig, parent: Path, *, key: str) -> Scan:
-    whole = Scan(folder=parent, source=f"dataset.{key}={getattr(config, key) or parent}")
+def _scan_parent(config: DatasetConfig, parent: Path, *, key: str) -> list[Scan]:
+    whole = Scan(folder=parent, source=f"dataset.{key}={getattr(config, key) or parent}", config=config)
     if missing := folder_problem(parent):
         whole.problems.append(f"{whole.source}: {missing}")
-        return whole
+        return [whole]
     try:
         entries = sorted(path for path in parent.iterdir() if not path.name.startswith("."))
     except PermissionError:
         whole.problems.append(f"{whole.source}: no permission to open it. Allow it.")
-        return whole
+        return [whole]
     folders = [path for path in entries if path.is_dir()]
     named = [(folder, parse_folder_name(folder.name)) for folder in folders]
     ignored = [folder.name for folder, name in named if name is None]
     if len(ignored) == len(named):
         whole.problems.append(f"{whole.source}: {_no_named_folder(parent, len(folders))}")
-        return whole
+        return [whole]
     loose = sum(path.suffix.lower() in readable_endings() for path in entries)
     if loose:
         whole.notes.append(f"pictures beside the folders are not read: {loose}")
     if ignored:
         whole.notes.append(f"folders without a number in front are not read: {', '.join(ignored)}")
-    for folder, name in named:
-        if name is not None:
-            _add_folder(whole, config, folder, name)
-    return whole
+    parts = [_scan_named(config, folder, name, key) for folder, name in named if name is not None]
+    return [whole, *parts]
 
 
 def _no_named_folder(parent: Path, count: int) -> str:
@@ -80,10 +72,10 @@ def _no_named_folder(parent: Path, count: int) -> str:
     )
 
 
-def _add_folder(whole: Scan, config: DatasetConfig, folder: Path, name: FolderName) -> None:
+def _scan_named(config: DatasetConfig, folder: Path, name: FolderName, key: str) -> Scan:
     own = replace(
         config, path=str(folder), class_tokens=name.words or None, num_repeats=name.repeats, reg_path=None
     )
-    part = scan_folder(own, folder)
-    part.problems = [problem for problem in part.problems if not problem.startswith("dataset.class_tokens=")]
-    join(whole, part)
+    is_reg = key == "reg_path"
+    subset = Subset(source=f"dataset.{key}={folder}", folder=folder, config=own, is_reg=is_reg)
+    return scan_subset(subset, config)

@@ -3,8 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from engine.data.buckets import Size
+
+
+class BatchGroup(NamedTuple):
+    """Pictures that may stand in one batch."""
+
+    bucket: Size
+    batch_size: int  # at most
+    dataset: int = 0
 
 
 def bucket_counts(bucket_of: Sequence[Size], repeats: Sequence[int]) -> dict[Size, int]:
@@ -19,9 +28,16 @@ def bucket_counts(bucket_of: Sequence[Size], repeats: Sequence[int]) -> dict[Siz
     return dict(sorted(counts.items()))
 
 
-def batches_per_epoch(bucket_of: Sequence[Size], repeats: Sequence[int], *, batch_size: int) -> int:
-    """Batches in one epoch; the last one of each bucket may be short and counts as one."""
-    return sum(math.ceil(count / batch_size) for count in bucket_counts(bucket_of, repeats).values())
+def batches_per_epoch(groups: Sequence[BatchGroup], repeats: Sequence[int]) -> int:
+    """Batches in one epoch; the last one of each bucket may be short and counts as one.
+
+    groups   [N] the group of each picture
+    repeats  [N] how often each picture is seen in an epoch
+    """
+    counts: Counter[BatchGroup] = Counter()
+    for group, count in zip(groups, repeats, strict=True):
+        counts[group] += count
+    return sum(math.ceil(count / group.batch_size) for group, count in counts.items())
 
 
 def steps_per_epoch(num_batches: int, *, gradient_accumulation: int) -> int:

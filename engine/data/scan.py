@@ -1,19 +1,38 @@
-"""A folder of pictures with their captions, as the file system and the file headers show it."""
+"""The pictures of a folder with their captions, as the file system and the file headers show them."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from engine.config import DatasetConfig, SubsetConfig
+from engine.config import DatasetConfig, dataset_size
 from engine.data.caption_changes import settled_caption, varies
-from engine.data.captions import CaptionError, CaptionFile, find_caption, read_caption_file
+from engine.data.caption_scan import CaptionScan
 from engine.data.folder import files_below, folder_problem, left_out, no_pictures
 from engine.data.headers import HeaderError, read_size, readable_endings
+from engine.data.mask_files import find_masks
+from engine.data.sentences import listed, pictures
 
-_NUM_NAMED = 5  # files that a sentence names before it only counts
-_CAPTION_LIKE = frozenset((".caption", ".txt"))
+_NOT_OF_THE_LOOK = frozenset(  # options that say where pictures lie; what they lead to is looked at itself
+    ("path", "config_file", "layout", "reg_path", "metadata_file", "mask_dir", "class_tokens", "num_repeats")
+)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True, eq=False)
+class Subset:
+    """Pictures that come from one place and are treated alike."""
+
+    source: str  # how a sentence names it: "dataset.path=photos"
+    folder: Path
+    config: DatasetConfig  # what is done to its pictures and captions, how they are cut and batched
+    options: str = "dataset."  # what stands before the name of an option in a sentence
+    dataset: int = 0  # subsets of one data set share their batches
+    is_reg: bool = False  # regularisation: of the class, not of what is learnt
+
+    def final(self, caption: str) -> str:
+        """As the text encoder gets it, unless that is another caption at each step."""
+        return caption if varies(self.config) else settled_caption(caption, self.config)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -24,29 +43,48 @@ class Picture:
     width: int  # pixels, as the picture is shown
     height: int
     caption: str  # as the text encoder gets it; as in its file where captions vary
-    repeats: int  # times in an epoch
-    treated: SubsetConfig | None = None  # as its own subset says; None = as the whole data set
-    is_reg: bool = False  # regularisation: of the class, not of what is learnt
+    repeats: int  # times in an epoch; 0 where it is held out
+    subset: Subset
+    caption_file: Path | None = None  # None = class tokens
+    mask: Path | None = None  # its own file; a mask may also lie in the picture
+    held_out: bool = False  # for the validation loss, never trained on
+
+    @property
+    def is_reg(self) -> bool:
+        """Whether it is of the class, and not of what is learnt."""
+        return self.subset.is_reg
 
 
 @dataclass(kw_only=True, slots=True)
 class Scan:
-    """What a folder holds, and what is wrong with it."""
+    """What a data set holds, and what is wrong with it."""
 
     folder: Path
     source: str  # how a sentence names it: "dataset.path=photos"
-    pictures: list[Picture] = field(default_factory=list)  # sorted by their path within the folder
+    config: DatasetConfig  # the run's
+    subsets: list[Subset] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)  # by subset; sorted by their path within its folder
     problems: list[str] = field(default_factory=list)  # sentences for ConfigError
     notes: list[str] = field(default_factory=list)  # sentences for the plan
-    other_folders: list[Path] = field(default_factory=list)  # where further pictures lie
-    captions_by_ending: dict[str, int] = field(
-        default_factory=dict
-    )  # pictures whose caption is read from one
 
     def name(self, picture: Picture) -> str:
-        """A picture's path within its folder, the same on every system."""
-        folders = [one for one in (self.folder, *self.other_folders) if picture.path.is_relative_to(one)]
-        return picture.path.relative_to(folders[0]).as_posix()
+        """A picture's path within the folder of the data set, else of its subset, as on every system."""
+        for folder in (self.folder, picture.subset.folder):
+            if picture.path.is_relative_to(folder):
+                return picture.path.relative_to(folder).as_posix()
+        return picture.path.as_posix()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the largest of its data sets."""
+        sizes = {dataset_size(subset.config) for subset in self.subsets} or {dataset_size(self.config)}
+        return max(sizes, key=lambda size: (size[0] * size[1], size))
+
+    @property
+    def captions_by_ending(self) -> dict[str, int]:
+        """Pictures whose caption is read from a file of an ending."""
+        files = (picture.caption_file for picture in self.pictures)
+        return dict(sorted(Counter(file.suffix for file in files if file is not None).items()))
 
 
 def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
@@ -55,158 +93,107 @@ def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
     folder   what config.path means, or the folder that stands in for it
     returns  a Scan whose problems hold everything that keeps a run from starting
     """
-    shown = f"dataset.path={config.path or folder}"
-    scan = Scan(folder=folder, source=shown)
+    subset = Subset(source=f"dataset.path={config.path or folder}", folder=folder, config=config)
+    scan = scan_subset(subset, config)
+    tokens = config.class_tokens
+    if tokens is not None and scan.pictures and all(one.caption_file for one in scan.pictures):
+        scan.problems.append(
+            f"dataset.class_tokens={tokens}: every picture has a caption of its own. Leave it out."
+        )
+    return scan
+
+
+def scan_subset(subset: Subset, config: DatasetConfig) -> Scan:
+    """The pictures of one folder; config is the whole run's."""
+    folder, shown = subset.folder, subset.source
+    scan = Scan(folder=folder, source=shown, config=config, subsets=[subset])
     missing = folder_problem(folder)
     if missing:
         scan.problems.append(f"{shown}: {missing}")
         return scan
     files, closed = files_below(folder)
     if closed:
-        scan.problems.append(f"{shown}: no permission to open {_listed(closed)}. Allow it, or move it away.")
+        scan.problems.append(f"{shown}: no permission to open {listed(closed)}. Allow it, or move it away.")
     endings = readable_endings()
     paths = [file for file in files if file.suffix.lower() in endings]
     if not paths and not closed:
         scan.problems.append(f"{shown}: {no_pictures(len(files), endings)}")
         return scan
-    headers = _Headers(paths, folder)
-    captions = _Captions(config, paths, folder)
-    scan.problems += [f"{shown}: {problem}" for problem in (*headers.problems(), *captions.problems(files))]
-    scan.problems += captions.unused_options()
+    captions = CaptionScan(subset.config, paths, folder)
     scan.notes = captions.notes() + left_out(files, endings)
-    scan.captions_by_ending = captions.by_ending()
-    scan.pictures = [
-        Picture(
-            path=path,
-            width=headers.sizes[path][0],
-            height=headers.sizes[path][1],
-            caption=captions.texts[path],
-            repeats=config.num_repeats,
-        )
-        for path in paths
-        if path in headers.sizes and path in captions.texts
-    ]
+    texts = {path: (text, captions.file_of(path)) for path, text in captions.texts.items()}
+    add_pictures(scan, subset, paths, texts)
+    scan.problems += [f"{shown}: {problem}" for problem in captions.problems(files, subset.options)]
     return scan
 
 
+def add_pictures(
+    scan: Scan, subset: Subset, paths: Sequence[Path], texts: dict[Path, tuple[str, Path | None]]
+) -> None:
+    """Those of a subset whose header can be read, with their masks; the others become a problem.
+
+    texts  caption as it is written, and the file that it is from, of each picture that has one
+    """
+    sizes, unreadable = _read_headers(paths, subset.folder)
+    if unreadable:
+        count = f"{len(unreadable)} of {pictures(len(paths))} cannot be read"
+        scan.problems.append(f"{subset.source}: {count}: {listed(unreadable)}. Repair or remove them.")
+    masks, without_mask = find_masks(subset.config, subset.folder, sizes)
+    scan.problems += [f"{subset.source}: {problem}" for problem in without_mask]
+    scan.pictures += [
+        Picture(
+            path=path,
+            width=sizes[path][0],
+            height=sizes[path][1],
+            caption=subset.final(texts[path][0]),
+            caption_file=texts[path][1],
+            repeats=subset.config.num_repeats,
+            subset=subset,
+            mask=masks.get(path),
+        )
+        for path in paths
+        if path in sizes and path in texts
+    ]
+
+
 def dataset_fingerprint(scan: Scan) -> str:
-    """sha256 over names, bytes, captions and repeats of the pictures, in hexadecimal; reads every file."""
+    """sha256 over names, bytes, captions, repeats and treatment, in hexadecimal; reads every file."""
     digest = hashlib.sha256()
+    treatment = {id(subset): _own_options(subset, scan.config) for subset in scan.subsets}
     for picture in scan.pictures:
-        with picture.path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        row = (scan.name(picture), content, picture.caption, picture.repeats)
-        marks = [mark for mark in ("reg" if picture.is_reg else None, picture.treated) if mark is not None]
+        row = (scan.name(picture), _sha256(picture.path), picture.caption, picture.repeats)
+        marks: list[object] = ["reg"] if picture.is_reg else []
+        marks += ["held out"] if picture.held_out else []
+        marks += [_sha256(picture.mask)] if picture.mask is not None else []
+        own = treatment[id(picture.subset)]
+        marks += [own, picture.subset.dataset] if own or picture.subset.dataset else []
         digest.update(repr((*row, *marks)).encode())
     return digest.hexdigest()
 
 
-class _Headers:
-    """The sizes of the pictures, and which have none."""
-
-    def __init__(self, paths: Sequence[Path], folder: Path) -> None:
-        self.sizes: dict[Path, tuple[int, int]] = {}
-        self._num_paths = len(paths)
-        self._unreadable: list[str] = []
-        for path in paths:
-            try:
-                self.sizes[path] = read_size(path)
-            except HeaderError as error:
-                self._unreadable.append(f"{path.relative_to(folder).as_posix()} ({error})")
-
-    def problems(self) -> list[str]:
-        if not self._unreadable:
-            return []
-        count = f"{len(self._unreadable)} of {_pictures(self._num_paths)} cannot be read"
-        return [f"{count}: {_listed(self._unreadable)}. Repair or remove them."]
+def _own_options(subset: Subset, config: DatasetConfig) -> dict[str, object]:
+    """What a subset's file says otherwise than the run; the run's own options are told by its run_id."""
+    names = (option.name for option in fields(DatasetConfig) if option.name not in _NOT_OF_THE_LOOK)
+    return {
+        name: getattr(subset.config, name)
+        for name in names
+        if getattr(subset.config, name) != getattr(config, name)
+    }
 
 
-class _Captions:
-    """The captions of the pictures, and which have none."""
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    def __init__(self, config: DatasetConfig, paths: Sequence[Path], folder: Path) -> None:
-        self._config = config
-        self._num_paths = len(paths)
-        self._files: dict[Path, CaptionFile] = {}
-        self._wrong: list[str] = []
-        self._without: list[str] = []
-        self.texts: dict[Path, str] = {}
-        for path in paths:
-            self._read(path, folder)
 
-    def _read(self, path: Path, folder: Path) -> None:
-        found = find_caption(path, self._config.caption_extension)
-        if found is None:
-            if self._config.class_tokens is not None:
-                self.texts[path] = self._fixed(self._config.class_tokens)
-            else:
-                self._without.append(path.relative_to(folder).as_posix())
-            return
-        self._files[path] = found
+def _read_headers(paths: Sequence[Path], folder: Path) -> tuple[dict[Path, tuple[int, int]], list[str]]:
+    """The sizes of the pictures, and "name (why)" of those that have none."""
+    sizes: dict[Path, tuple[int, int]] = {}
+    unreadable: list[str] = []
+    for path in paths:
         try:
-            text = read_caption_file(found.path, all_lines=self._config.enable_wildcard)
-            self.texts[path] = self._fixed(text)
-        except CaptionError as error:
-            self._wrong.append(f"{found.path.relative_to(folder).as_posix()} ({error})")
-
-    def _fixed(self, text: str) -> str:
-        """As the text encoder gets it, unless that is another caption at each step."""
-        return text if varies(self._config) else settled_caption(text, self._config)
-
-    def problems(self, files: Sequence[Path]) -> list[str]:
-        problems = []
-        if self._wrong:
-            problems.append(
-                f"{len(self._wrong)} caption files cannot be used: {_listed(self._wrong)}. "
-                "Write the caption into the first line, in UTF-8."
-            )
-        if self._without:
-            seen = Counter(
-                file.suffix for file in files if file.suffix in _CAPTION_LIKE | set(self._endings())
-            )
-            listed = ", ".join(f"{count} {ending}" for ending, count in sorted(seen.items())) or "none"
-            problems.append(
-                f"{len(self._without)} of {_pictures(self._num_paths)} have no caption: "
-                f"{_listed(self._without)}. Caption files in the folder: {listed}; "
-                f"read are {', '.join(self._endings())}. "
-                "Put a text file beside each picture, or set dataset.class_tokens."
-            )
-        return problems
-
-    def unused_options(self) -> list[str]:
-        tokens = self._config.class_tokens
-        if tokens is None or len(self._files) < self._num_paths:
-            return []
-        return [f"dataset.class_tokens={tokens}: every picture has a caption of its own. Leave it out."]
-
-    def notes(self) -> list[str]:
-        notes = []
-        several = sum(found.num_others > 0 for found in self._files.values())
-        if several:
-            order = ", ".join(self._endings())
-            notes.append(f"{_pictures(several)} with several caption files; the first of {order} is read")
-        without = self._num_paths - len(self._files) - len(self._without)
-        if without:
-            notes.append(f"{_pictures(without)} without a caption file; class_tokens is their caption")
-        empty = sum(not self.texts.get(path, "-") for path in self._files)
-        if empty:
-            notes.append(f"{_pictures(empty)} with an empty caption: the first line of the file is blank")
-        shared = len(self._files) - len({found.path for found in self._files.values()})
-        if shared:
-            notes.append(f"{_pictures(shared)} with a caption file that another picture uses too")
-        return notes
-
-    def by_ending(self) -> dict[str, int]:
-        return dict(sorted(Counter(found.path.suffix for found in self._files.values()).items()))
-
-    def _endings(self) -> list[str]:
-        return self._config.caption_extension
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NUM_NAMED
-    return ", ".join(names[:_NUM_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+            sizes[path] = read_size(path)
+        except HeaderError as error:
+            name = path.relative_to(folder) if path.is_relative_to(folder) else path
+            unreadable.append(f"{name.as_posix()} ({error})")
+    return sizes, unreadable

@@ -16,7 +16,7 @@ from engine.data.folder import FolderListing, Stamp
 
 Size = tuple[int, int]  # width and height in pixels, as the picture is shown
 
-_FORMAT = b"pictures and captions 1\n"
+_FORMAT = b"pictures and captions 2\n"
 _YOUNG_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT) ticks every 2 seconds
 _LONGEST_TEXT = 1 << 16  # characters; longer files are no captions, and are read each time
 _INODES = (1 << 64) - 1
@@ -87,17 +87,15 @@ def save_index(index: ScanIndex, file: Path, listing: FolderListing, *, reader: 
     """
     if not index.is_changed:
         return
-    stamps = listing.stamps
-    sizes = [(name, *entry) for name, entry in index.sizes.items() if stamps.get(name) == entry[0]]
-    texts = [(name, *entry) for name, entry in index.texts.items() if stamps.get(name) == entry[0]]
+    sizes, texts = _still_true(index.sizes, listing), _still_true(index.texts, listing)
     body = _joined(
         [
-            _packed_strings([name for name, _, _ in sizes]),
-            _packed_stamps([stamp for _, stamp, _ in sizes]),
-            array("I", [side for _, _, size in sizes for side in size]).tobytes(),
-            _packed_strings([name for name, _, _ in texts]),
-            _packed_stamps([stamp for _, stamp, _ in texts]),
-            _packed_strings([text for _, _, text in texts]),
+            _packed_strings(sizes),
+            _packed_stamps([index.sizes[name][0] for name in sizes]),
+            array("I", [side for name in sizes for side in index.sizes[name][1]]).tobytes(),
+            _packed_strings(texts),
+            _packed_stamps([index.texts[name][0] for name in texts]),
+            _packed_strings([index.texts[name][1] for name in texts]),
         ]
     )
     half_written = file.with_name(f".{file.stem}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -120,6 +118,11 @@ def _unchanged(
         if entry is not None and entry[0] == stamps[name]:
             known[name] = entry[1]
     return known
+
+
+def _still_true(entries: Mapping[str, tuple[Stamp, _Value]], listing: FolderListing) -> list[str]:
+    stamps = listing.stamps
+    return [name for name, entry in entries.items() if stamps.get(name) == entry[0]]
 
 
 def _add(
@@ -161,14 +164,16 @@ def _strings(part: memoryview) -> list[str]:
 
 
 def _packed_stamps(stamps: Sequence[Stamp]) -> bytes:
-    signed = array("q", [number for stamp in stamps for number in stamp[:3]])
-    return signed.tobytes() + array("Q", [stamp[3] & _INODES for stamp in stamps]).tobytes()
+    """Column by column."""
+    columns = list(zip(*stamps, strict=True)) or [(), (), (), ()]
+    inodes = array("Q", [inode & _INODES for inode in columns[3]])
+    return b"".join(array("q", column).tobytes() for column in columns[:3]) + inodes.tobytes()
 
 
 def _stamps(part: memoryview) -> Iterable[Stamp]:
-    num = len(part) // 32
-    signed = part[: num * 24].cast("q").tolist()
-    return zip(signed[0::3], signed[1::3], signed[2::3], part[num * 24 :].cast("Q").tolist(), strict=True)
+    length = len(part) // 4
+    times = [part[start : start + length].cast("q").tolist() for start in (0, length, 2 * length)]
+    return zip(*times, part[3 * length :].cast("Q").tolist(), strict=True)
 
 
 def _entries(

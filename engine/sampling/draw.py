@@ -35,11 +35,11 @@ class Sample:
     image: Image.Image
 
 
-def draw_settings(config: SamplingConfig, *, resolution: int) -> DrawSettings:
-    """The settings in force; width and height fall back to the resolution of training."""
+def draw_settings(config: SamplingConfig, *, size: tuple[int, int]) -> DrawSettings:
+    """The settings in force; width and height fall back to the size that is trained on."""
     return DrawSettings(
-        width=config.width or resolution,
-        height=config.height or resolution,
+        width=config.width or size[0],
+        height=config.height or size[1],
         steps=config.steps,
         guidance_scale=config.guidance_scale,
         sampler=config.sampler,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from rich.console import Console
 
 from engine.compose.plan import Plan
@@ -13,10 +14,11 @@ from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.sampling.draw import to_images
 from engine.training.clock import Clock
-from engine.training.feed import Feed
+from engine.training.feed import Fed, Feed
 from engine.training.parts import load_pictures
 from engine.training.result import write_json
 from engine.training.setup import model_dtype
+from engine.training.step import Batch
 
 SCHEMA = 1
 
@@ -27,6 +29,7 @@ class FedPicture:
 
     file: str  # the latents that are trained on, decoded: below inspect/
     source: str  # the file that it is read from
+    mask: str | None  # a file as large as its latents: white counts; None: all of it does
     caption: str  # the words that the text encoder is given
     is_reg: bool
     weight: float  # of its loss
@@ -54,41 +57,41 @@ def inspect_batches(run: RunConfig, plan: Plan, *, console: Console) -> Path:
     folder = plan.folder / "inspect"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    accumulation = run.training.gradient_accumulation
-    batches: list[FedBatch] = []
-    first = 0
-    for micro_step in range(run.inspect):
-        step, place = divmod(micro_step, accumulation)
-        first = first if place else 0
-        batch = _fed_batch(family, pictures.feed, folder, micro_step=micro_step, step=step, first=first)
-        first += len(batch.pictures)
-        batches.append(batch)
+    length = len(pictures.feed.reader)
+    batches = [
+        _fed_batch(family, pictures.feed, fed, folder)
+        for fed in pictures.feed.batches(0, min(run.inspect, length))
+    ]
     rows = [asdict(batch) for batch in batches]
     write_json(folder / "batches.json", {"schema": SCHEMA, "skipped": pictures.skipped, "batches": rows})
     return folder
 
 
-def _fed_batch(
-    family: ModelFamily, feed: Feed, folder: Path, *, micro_step: int, step: int, first: int
-) -> FedBatch:
-    """One batch; `first` is the position of its first picture within the optimizer step."""
-    indices = feed.pictures_at(micro_step)
-    samples = range(first, first + len(indices))
-    batch = feed.load(indices, micro_step=micro_step, step=step, samples=samples)
-    captions = feed.captions(indices, micro_step=micro_step, step=step, samples=samples)
+def _fed_batch(family: ModelFamily, feed: Feed, fed: Fed, folder: Path) -> FedBatch:
+    """Decode one batch and write its pictures and masks."""
+    data, read, batch = feed.reader.data, fed.read, fed.batch
     images = to_images(family.decode_latents(batch.mean))
     rows = []
-    for place, (index, image, caption) in enumerate(zip(indices, images, captions, strict=True)):
-        picture, file = feed.data.pictures[index], f"b{micro_step:03d}_p{place:02d}.png"
-        image.save(folder / file)
+    for place, (index, image) in enumerate(zip(read.pictures, images, strict=True)):
+        picture, name = data.pictures[index], f"b{read.micro_step:03d}_p{place:02d}"
+        image.save(folder / f"{name}.png")
         rows.append(
             FedPicture(
-                file=file,
+                file=f"{name}.png",
                 source=str(picture.path),
-                caption=caption,
+                mask=_save_mask(batch, place, folder / f"{name}_mask.png"),
+                caption=read.captions[place],
                 is_reg=picture.is_reg,
                 weight=float(batch.weights[place]),
             )
         )
-    width, height = feed.data.bucket_of[indices[0]]
-    return FedBatch(step=step + 1, width=width, height=height, pictures=rows)
+    width, height = data.choices[read.pictures[0]].bucket
+    return FedBatch(step=read.step + 1, width=width, height=height, pictures=rows)
+
+
+def _save_mask(batch: Batch, place: int, file: Path) -> str | None:
+    """The name of the file; None where all of the picture counts."""
+    if batch.mask is None or bool((batch.mask[place] == 1).all()):
+        return None
+    Image.fromarray((batch.mask[place, 0] * 255).round().to(torch.uint8).numpy()).save(file)
+    return file.name

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.config.outcome import Outcome
 from engine.diffusion.seeding import seed_torch
 from engine.models.family import ModelFamily
-from engine.training.feed import Feed
+from engine.training.feed import Fed, Feed
 from engine.training.interrupt import Interrupt
 from engine.training.step import Objective, make_draws, training_losses
 
@@ -67,6 +67,7 @@ class StepReport:
     grad_norm: float
     num_images: int
     seconds: float
+    waited: float  # seconds of them, for pictures to be read
 
 
 def run_loop(
@@ -82,8 +83,10 @@ def run_loop(
     returns   completed, interrupted or pruned
     raises    DivergedError when the loss or the gradient is not finite
     """
+    accumulation = plan.gradient_accumulation
+    batches = plan.feed.batches(state.step * accumulation, plan.total_steps * accumulation)
     while state.step < plan.total_steps:
-        report = _one_step(plan, state)
+        report = _one_step(plan, state, batches)
         if on_step(report):
             return Outcome.pruned
         if interrupt.signal is not None:
@@ -91,19 +94,19 @@ def run_loop(
     return Outcome.completed
 
 
-def _one_step(plan: LoopPlan, state: LoopState) -> StepReport:
-    started = time.perf_counter()
+def _one_step(plan: LoopPlan, state: LoopState, batches: Iterator[Fed]) -> StepReport:
+    started, waited = time.perf_counter(), 0.0
     state.network.zero_grad()
     losses: list[Tensor] = []
     num_images = 0
-    for micro in range(plan.gradient_accumulation):
-        micro_step = state.step * plan.gradient_accumulation + micro
-        pictures = plan.feed.pictures_at(micro_step)
-        samples = range(num_images, num_images + len(pictures))
-        loss = _batch_loss(plan, state, pictures, micro_step=micro_step, samples=samples)
+    for _ in range(plan.gradient_accumulation):
+        asked = time.perf_counter()
+        fed = next(batches)
+        waited += time.perf_counter() - asked
+        loss = _batch_loss(plan, state, fed)
         state.accelerator.backward(loss / plan.gradient_accumulation)
         losses.append(loss.detach())
-        num_images += len(pictures)
+        num_images += len(fed.read.pictures)
     loss_value = float(torch.stack(losses).mean())
     if not math.isfinite(loss_value):
         raise DivergedError(f"the loss of step {state.step + 1} is {loss_value}")
@@ -120,18 +123,17 @@ def _one_step(plan: LoopPlan, state: LoopState) -> StepReport:
         grad_norm=grad_norm,
         num_images=num_images,
         seconds=time.perf_counter() - started,
+        waited=waited,
     )
 
 
-def _batch_loss(
-    plan: LoopPlan, state: LoopState, pictures: Sequence[int], *, micro_step: int, samples: Sequence[int]
-) -> Tensor:
-    batch = plan.feed.load(pictures, micro_step=micro_step, step=state.step, samples=samples)
+def _batch_loss(plan: LoopPlan, state: LoopState, fed: Fed) -> Tensor:
+    batch, read = fed.batch, fed.read
     num_timesteps = len(plan.family.alphas_cumprod)
     draws = make_draws(
-        plan.seed, state.step, samples, shape=batch.mean.shape[1:], num_timesteps=num_timesteps
+        plan.seed, read.step, read.samples, shape=batch.mean.shape[1:], num_timesteps=num_timesteps
     )
-    seed_torch(plan.seed, "dropout", micro_step)
+    seed_torch(plan.seed, "dropout", read.micro_step)
     with state.accelerator.autocast():
         return training_losses(plan.family, batch, draws, plan.objective).mean()
 

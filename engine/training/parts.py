@@ -1,5 +1,6 @@
 """What a run works on: the base model, the network on top, the encoded pictures."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +8,19 @@ import torch
 from rich.console import Console
 
 from engine.compose.plan import Plan
-from engine.config import LoRAConfig, RunConfig
-from engine.data.batches import BatchOrder
-from engine.data.encode import Encoders, encode_dataset
+from engine.config import CacheIn, LoRAConfig, RunConfig
+from engine.data.batches import BatchOrder, batch_groups
+from engine.data.encode import EncodedDataset, Encoders, Storage, encode_dataset
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
 from engine.training.feed import Feed
+from engine.training.reader import BatchReader
 from engine.training.setup import model_dtype
 from engine.validation import ValidationPicture
+
+_MOST_WORKERS = 8
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -60,46 +64,61 @@ def load_pictures(
         encode_images=family.encode_images if run.dataset.cache_latents else None,
         encode_prompts=family.encode_prompts if run.dataset.cache_text_embeddings else None,
         vae_fingerprint=family.fingerprints.vae,
-        text_fingerprint=family.fingerprints.text,
+        text_fingerprint=family.fingerprints.text + ("+weights" if run.model.weighted_captions else ""),
         vae_dtype=torch.float32,
         text_dtype=family.dtype,
-        mirrored_too=any((picture.treated or run.dataset).flip_aug for picture in plan.scan.pictures),
+        latent_factor=family.latent_factor,
+        clip_skip=run.model.clip_skip,
+        token_length=run.model.token_length + 2,  # with its start and end
     )
+    on_disk = run.dataset.cache_in is CacheIn.disk
     with clock.phase("encoding"), console.status("encoding") as status:
         data = encode_dataset(
             plan.scan,
             plan.choices,
             encoders=encoders,
-            cache_dir=Path(run.cache_dir),
+            storage=Storage(cache_dir=Path(run.cache_dir) if on_disk else None),
             on_progress=lambda done, total: status.update(
                 f"encoding pictures and captions: {done} of {total}"
             ),
         )
-    order = BatchOrder(
-        bucket_of=data.bucket_of, repeats=data.repeats, batch_size=run.dataset.batch_size, seed=run.seed
-    )
-    choice_of = {
-        picture.path: choice for picture, choice in zip(plan.scan.pictures, plan.choices, strict=True)
-    }
-    feed = Feed(
-        dataset=run.dataset,
-        family=family,
+    reader = BatchReader(
         data=data,
-        choices=[choice_of[picture.path] for picture in data.pictures],
-        order=order,
+        order=BatchOrder(
+            groups=batch_groups(data.pictures, data.bucket_of), repeats=data.repeats, seed=run.seed
+        ),
         seed=run.seed,
         total_steps=plan.total_steps,
+        gradient_accumulation=run.training.gradient_accumulation,
         prior_loss_weight=run.loss.prior_loss_weight,
+        latent_factor=family.latent_factor,
     )
+    feed = Feed(family=family, reader=reader, workers=num_workers(run, plan, data))
     validation = choose_validation(feed, run.training.validation_images)
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
 
+def num_workers(run: RunConfig, plan: Plan, data: EncodedDataset) -> int:
+    """Processes that read ahead: training.workers, else as many as a GPU may need; none if all is in memory.
+
+    A run on the processor has no core to spare for them.
+    """
+    if run.training.workers is not None:
+        return run.training.workers
+    from_memory = not (data.latents.num_on_disk or data.text.num_on_disk) and all(data.sides)
+    if plan.device == "cpu" or from_memory:
+        return 0
+    return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
+
+
 def choose_validation(feed: Feed, count: int) -> list[ValidationPicture]:
-    """Pictures spread evenly over those that are learnt: always the same ones."""
-    learnt = [index for index, picture in enumerate(feed.data.pictures) if not picture.is_reg]
-    places = {place * len(learnt) // min(count, len(learnt)) for place in range(min(count, len(learnt)))}
-    chosen = [learnt[place] for place in sorted(places)]
+    """Pictures spread evenly over those held out, else over those that are learnt: always the same."""
+    pictures = feed.reader.data.pictures
+    looked_at = [index for index, picture in enumerate(pictures) if picture.held_out]
+    if not looked_at:
+        looked_at = [index for index, picture in enumerate(pictures) if not picture.is_reg]
+    number = min(count, len(looked_at))
+    chosen = [looked_at[place * len(looked_at) // number] for place in range(number)]
     return [
         ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
         for index in chosen

@@ -23,13 +23,13 @@ def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
     if plan.sources.prompts is not None:
         prompts = [prompt.text for prompt in load_prompts(plan.sources.prompts)]
     else:
-        learnt = (picture for picture in plan.scan.pictures if not picture.is_reg)
-        captions = (settled_caption(picture.caption, picture.treated or run.dataset) for picture in learnt)
+        learnt = [picture for picture in plan.scan.pictures if not picture.is_reg]
+        captions = [settled_caption(picture.caption, picture.subset.config) for picture in learnt]
         prompts = list(dict.fromkeys(captions))
     return SamplePlan(
         prompts=prompts[: config.num_prompts],
         seeds=list(config.seeds),
-        settings=draw_settings(config, resolution=run.dataset.resolution),
+        settings=draw_settings(config, size=plan.scan.size),
         num_previews=config.preview_prompts,
     )
 

@@ -24,6 +24,7 @@ class Batch:
     std: Tensor  # [B, C, h, w]
     text: Tensor  # [B, L, D]
     weights: Tensor  # [B] of their losses: 1, or loss.prior_loss_weight of regularisation pictures
+    mask: Tensor | None = None  # [B, 1, h, w] 0 to 1: how much of each picture counts; None: all of it
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -74,7 +75,8 @@ def training_losses(family: ModelFamily, batch: Batch, draws: Draws, objective: 
     kept = family.alphas_cumprod
     predicted = family.predict(add_noise(latents, noise, timesteps, kept), timesteps, batch.text.to(device))
     target = prediction_target(latents, noise, timesteps, kept, prediction=objective.prediction)
-    losses = mean_squared_error(predicted, target)
+    mask = None if batch.mask is None else batch.mask.to(device)
+    losses = mean_squared_error(predicted, target, mask)
     if objective.loss.min_snr_gamma is not None:
         snr = signal_to_noise(timesteps, kept)
         losses = losses * min_snr_weights(snr, objective.loss.min_snr_gamma, prediction=objective.prediction)

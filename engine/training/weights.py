@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from engine.config import LayerGroup, LoRAConfig, RunConfig, effective_alpha
+from engine.config import LayerGroup, LoRAConfig, RunConfig, dataset_size, effective_alpha
 from engine.models.facts import FAMILIES
 from engine.networks.files import TrainingFacts, lora_metadata, read_lora, save_lora
 from engine.networks.lora import LoRANetwork
@@ -44,7 +44,7 @@ def _facts(run: RunConfig, steps: int) -> TrainingFacts:
         optimizer=run.optimizer.class_path,
         lr_schedule=run.lr_schedule.kind.value,
         batch_size=run.dataset.batch_size,
-        resolution=(run.dataset.resolution, run.dataset.resolution),
+        resolution=dataset_size(run.dataset),
         seed=run.seed,
         noise_offset=run.noise.offset,
         min_snr_gamma=run.loss.min_snr_gamma,

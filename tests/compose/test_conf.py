@@ -4,18 +4,20 @@ import pytest
 from toys import CONF, composed
 
 from engine.compose.guard import check_overrides
-from engine.compose.register import bucket_side, register, unless_given
+from engine.compose.register import register, unless_given
 from engine.compose.rules import broken_rules
 from engine.config import effective_alpha
+from engine.data.bucket_rules import bucket_side
 
 FILES = sorted(CONF.glob("*/*.yaml"))
+FILES_OF_DATASETS = {"kohya_toml": "photos.toml", "subsets": "photos.yaml"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.relative_to(CONF).as_posix() for file in FILES])
 def test_shipped_file_composes_and_breaks_no_rule(file) -> None:  # type: ignore[no-untyped-def]
     sign = "+" if file.parent.name == "experiment" else ""
     own = ["dataset.path=photos"] if file.stem in ("sd15", "kohya_folder") else []
-    own += ["dataset.config_file=photos.toml"] if file.stem == "kohya_toml" else []
+    own += [f"dataset.config_file={FILES_OF_DATASETS[file.stem]}"] if file.stem in FILES_OF_DATASETS else []
     register()
     argv = check_overrides([f"{sign}{file.parent.name}={file.stem}", *own], CONF)
     assert broken_rules(composed(*argv)) == []

@@ -11,20 +11,21 @@ import pytest
 from engine.config import DatasetConfig
 from engine.data.batches import BatchOrder, epoch_batches
 from engine.data.buckets import Size, buckets_of, choose_bucket
-from engine.data.repeats import batches_per_epoch, bucket_counts, steps_per_epoch, total_steps
+from engine.data.repeats import BatchGroup, batches_per_epoch, bucket_counts, steps_per_epoch, total_steps
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden/h_dataset.json").read_text())
 PLAIN = [case for case in GOLDEN["steps"] if case["reg"] is None and "--validation_split" not in case["argv"]]
 SQUARE, WIDE = (64, 64), (128, 32)
 BUCKETS: list[Size] = [SQUARE] * 5 + [WIDE] * 3
 REPEATS = [3] * 5 + [2] * 3
+GROUPS = [BatchGroup(bucket, 4) for bucket in BUCKETS]
 
 
 def test_each_bucket_ends_in_a_short_batch() -> None:
     # 15 and 6 pictures in fours: 4 + 2 batches.
     assert bucket_counts(BUCKETS, REPEATS) == {SQUARE: 15, WIDE: 6}
-    assert batches_per_epoch(BUCKETS, REPEATS, batch_size=4) == 6
-    lengths = Counter(len(batch) for batch in epoch_batches(BUCKETS, REPEATS, batch_size=4, seed=0, epoch=0))
+    assert batches_per_epoch(GROUPS, REPEATS) == 6
+    lengths = Counter(len(batch) for batch in epoch_batches(GROUPS, REPEATS, seed=0, epoch=0))
     assert lengths == {4: 4, 3: 1, 2: 1}
 
 
@@ -49,7 +50,10 @@ def test_batches_per_epoch_equal_the_reference(case: dict[str, Any]) -> None:
         {"reso": list(size), "count": count} for size, count in bucket_counts(bucket_of, repeats).items()
     ]
     assert counts == expected["datasets"][0]["buckets"]
-    assert batches_per_epoch(bucket_of, repeats, batch_size=config.batch_size) == expected["total_batches"]
+    assert (
+        batches_per_epoch([BatchGroup(one, config.batch_size) for one in bucket_of], repeats)
+        == expected["total_batches"]
+    )
 
 
 def test_steps_of_epochs_equal_the_reference() -> None:
@@ -70,47 +74,59 @@ def test_steps_of_epochs_equal_the_reference() -> None:
 
 def test_an_epoch_shows_every_picture_as_often_as_it_repeats_and_mixes_no_buckets() -> None:
     for epoch in range(5):
-        batches = epoch_batches(BUCKETS, REPEATS, batch_size=4, seed=3, epoch=epoch)
+        batches = epoch_batches(GROUPS, REPEATS, seed=3, epoch=epoch)
         assert Counter(index for batch in batches for index in batch) == dict(enumerate(REPEATS))
         assert all(len({BUCKETS[index] for index in batch}) == 1 for batch in batches)
 
 
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     orders = {
-        (seed, epoch): epoch_batches(BUCKETS, REPEATS, batch_size=4, seed=seed, epoch=epoch)
+        (seed, epoch): epoch_batches(GROUPS, REPEATS, seed=seed, epoch=epoch)
         for seed in range(3)
         for epoch in range(3)
     }
     assert len({repr(order) for order in orders.values()}) == 9
-    assert orders[1, 2] == epoch_batches(BUCKETS, REPEATS, batch_size=4, seed=1, epoch=2)
+    assert orders[1, 2] == epoch_batches(GROUPS, REPEATS, seed=1, epoch=2)
 
 
 def test_the_order_stays_the_same_between_versions() -> None:
-    assert epoch_batches([SQUARE] * 5, [1] * 5, batch_size=2, seed=0, epoch=0) == [[2, 3], [4, 1], [0]]
+    assert epoch_batches([BatchGroup(SQUARE, 2)] * 5, [1] * 5, seed=0, epoch=0) == [[2, 3], [4, 1], [0]]
 
 
 def test_buckets_are_mixed_within_an_epoch() -> None:
-    batches = epoch_batches([SQUARE] * 50 + [WIDE] * 50, [1] * 100, batch_size=1, seed=0, epoch=0)
+    batches = epoch_batches(
+        [BatchGroup(SQUARE, 1)] * 50 + [BatchGroup(WIDE, 1)] * 50, [1] * 100, seed=0, epoch=0
+    )
     changes = sum((a[0] < 50) != (b[0] < 50) for a, b in pairwise(batches))
     assert changes > 30
 
 
 def test_any_micro_step_can_be_asked_for_directly() -> None:
-    order = BatchOrder(bucket_of=BUCKETS, repeats=REPEATS, batch_size=4, seed=7)
+    order = BatchOrder(groups=GROUPS, repeats=REPEATS, seed=7)
     row = [order.batch_at(step) for step in range(25)]
-    expected = [
-        batch
-        for epoch in range(5)
-        for batch in epoch_batches(BUCKETS, REPEATS, batch_size=4, seed=7, epoch=epoch)
-    ]
+    expected = [batch for epoch in range(5) for batch in epoch_batches(GROUPS, REPEATS, seed=7, epoch=epoch)]
     assert row == expected[:25]
-    fresh = BatchOrder(bucket_of=BUCKETS, repeats=REPEATS, batch_size=4, seed=7)
+    fresh = BatchOrder(groups=GROUPS, repeats=REPEATS, seed=7)
     assert fresh.batch_at(17) == row[17]
     assert fresh.batch_at(2) == row[2]
 
 
 def test_every_place_of_an_epoch_is_equally_likely() -> None:
     first = Counter(
-        epoch_batches([SQUARE] * 4, [1] * 4, batch_size=1, seed=seed, epoch=0)[0][0] for seed in range(2000)
+        epoch_batches([BatchGroup(SQUARE, 1)] * 4, [1] * 4, seed=seed, epoch=0)[0][0] for seed in range(2000)
     )
     assert all(430 < first[index] < 570 for index in range(4))  # 500 expected, 3.6 standard deviations
+
+
+def test_two_datasets_share_no_batch_and_each_has_its_own_size() -> None:
+    groups = [BatchGroup(SQUARE, 2, 0)] * 3 + [BatchGroup(SQUARE, 4, 1)] * 5
+    assert batches_per_epoch(groups, [1] * 8) == 2 + 2
+    batches = epoch_batches(groups, [1] * 8, seed=0, epoch=0)
+    assert sorted(len(batch) for batch in batches) == [1, 1, 2, 4]
+    assert all(len({groups[index].dataset for index in batch}) == 1 for batch in batches)
+
+
+def test_pictures_that_are_never_repeated_are_in_no_batch() -> None:
+    groups = [BatchGroup(SQUARE, 2)] * 3 + [BatchGroup(WIDE, 2)]
+    assert batches_per_epoch(groups, [1, 0, 1, 0]) == 1
+    assert epoch_batches(groups, [1, 0, 1, 0], seed=0, epoch=0) in ([[0, 2]], [[2, 0]])

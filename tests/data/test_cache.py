@@ -2,12 +2,14 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from engine.data.buckets import Buckets, choose_bucket
-from engine.data.cache import ContentCache, latent_key, text_key
+from engine.config import Interpolation, SubsetConfig
+from engine.data.buckets import BucketChoice, Buckets, choose_bucket
+from engine.data.cache import ContentCache, latent_key, mask_key, text_key
 
 KEY = "ab" + "0" * 62
 CHOICE = choose_bucket(64, 64, Buckets(sizes=((64, 64),), max_area=4096, step=64))
@@ -81,13 +83,20 @@ def test_a_latents_key_follows_everything_that_changes_them() -> None:
     def key(
         content: str = "c", vae: str = "v", dtype: torch.dtype = torch.float32, *, flipped: bool = False
     ) -> str:
-        return latent_key(content, CHOICE, vae_fingerprint=vae, dtype=dtype, flipped=flipped)
+        config = SubsetConfig()
+        return latent_key(content, CHOICE, config=config, vae_fingerprint=vae, dtype=dtype, flipped=flipped)
+
+    def way_key(choice: BucketChoice, **options: Any) -> str:
+        config = SubsetConfig(**options)
+        return latent_key("c", choice, config=config, vae_fingerprint="v", dtype=torch.float32)
 
     wider = choose_bucket(100, 64, Buckets(sizes=((64, 64),), max_area=4096, step=64))  # same bucket
     larger = choose_bucket(64, 64, Buckets(sizes=((128, 128),), max_area=16384, step=64))
     keys = [key(), key("d"), key(vae="w"), key(dtype=torch.bfloat16), key(flipped=True)]
-    keys += [latent_key("c", way, vae_fingerprint="v", dtype=torch.float32) for way in (wider, larger)]
-    assert len(set(keys)) == 7
+    keys += [way_key(wider), way_key(larger), way_key(CHOICE, alpha_mask=True)]
+    keys += [way_key(CHOICE, resize_interpolation=how) for how in Interpolation]
+    assert len(set(keys)) == 8 + len(Interpolation)
+    assert way_key(CHOICE) == way_key(CHOICE, caption_prefix="photo of", num_repeats=3) == key()
     assert key() == key()
     assert len(key()) == 64
 
@@ -102,3 +111,16 @@ def test_a_captions_key_follows_everything_that_changes_its_embeddings() -> None
         )
 
     assert len({key(), key("b"), key(encoder="f"), key(clip_skip=2), key(length=150), key(half=True)}) == 6
+
+
+def test_a_masks_key_follows_everything_that_changes_it() -> None:
+    larger = choose_bucket(64, 64, Buckets(sizes=((128, 128),), max_area=16384, step=64))
+    plain, box = SubsetConfig(), SubsetConfig(resize_interpolation=Interpolation.box)
+    keys = {
+        mask_key("c", CHOICE, config=plain, factor=8),
+        mask_key("d", CHOICE, config=plain, factor=8),
+        mask_key("c", larger, config=plain, factor=8),
+        mask_key("c", CHOICE, config=box, factor=8),
+        mask_key("c", CHOICE, config=plain, factor=4),
+    }
+    assert len(keys) == 5

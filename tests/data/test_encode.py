@@ -13,8 +13,9 @@ from torch import Tensor
 
 from engine.config import ConfigError, DatasetConfig
 from engine.data.buckets import buckets_of, choose_bucket
-from engine.data.encode import EncodedDataset, Encoders, encode_dataset
+from engine.data.encode import EncodedDataset, Encoders, Latents, Storage, encode_dataset
 from engine.data.images import load_pixels, to_tensor
+from engine.data.kept import MEMORY_BYTES
 from engine.data.scan import scan_folder
 
 
@@ -54,7 +55,7 @@ class Run:
     def photos(self) -> Path:
         return self.tmp_path / "photos"
 
-    def __call__(
+    def __call__(  # noqa: PLR0913  (what tests vary)
         self,
         *,
         resolution: int = 64,
@@ -63,6 +64,8 @@ class Run:
         batch_size: int = 1,
         mirrored: bool = False,
         kept: bool = True,
+        on_disk: bool = True,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> EncodedDataset:
         self.model.batches.clear()
         self.model.prompts.clear()
@@ -72,6 +75,7 @@ class Run:
             min_bucket_reso=32,
             max_bucket_reso=128,
             bucket_reso_steps=32,
+            flip_aug=mirrored,
         )
         scan = scan_folder(config, self.photos)
         assert scan.problems == []
@@ -83,15 +87,37 @@ class Run:
             text_fingerprint="text",
             vae_dtype=torch.float32,
             text_dtype=text_dtype,
-            mirrored_too=mirrored,
         )
-        cache_dir = self.tmp_path / "cache"
+        storage = Storage(cache_dir=self.tmp_path / "cache" if on_disk else None, memory_bytes=memory_bytes)
         return encode_dataset(
-            scan, choices, encoders=encoders, cache_dir=cache_dir, batch_size=batch_size, on_progress=self.see
+            scan, choices, encoders=encoders, storage=storage, batch_size=batch_size, on_progress=self.see
         )
 
     def see(self, done: int, total: int) -> None:
         self.seen = (done, total)
+
+
+def latents(data: EncodedDataset, index: int, *, mirrored: bool = False) -> Latents:
+    found = data.latents_of(index, mirrored=mirrored)
+    assert found is not None
+    return found
+
+
+def all_latents(data: EncodedDataset, *, mirrored: bool = False) -> list[Latents]:
+    return [latents(data, index, mirrored=mirrored) for index in range(len(data.pictures))]
+
+
+def text(data: EncodedDataset, index: int) -> Tensor:
+    found = data.text_of(index)
+    assert found is not None
+    return found
+
+
+def assert_equal(one: EncodedDataset, other: EncodedDataset) -> None:
+    for index in range(len(one.pictures)):
+        assert torch.equal(text(one, index), text(other, index))
+        assert torch.equal(latents(one, index).mean, latents(other, index).mean)
+        assert torch.equal(latents(one, index).std, latents(other, index).std)
 
 
 @pytest.fixture
@@ -107,13 +133,13 @@ def test_latents_and_texts_are_those_of_each_picture(run: Run) -> None:
     data = run()
     assert [picture.path.name for picture in data.pictures] == ["a.png", "b.png", "c.png"]
     assert data.bucket_of == [(64, 64), (128, 32), (64, 64)]
-    assert [tuple(latents.mean.shape) for latents in data.latents] == [(3, 8, 8), (3, 4, 16), (3, 8, 8)]
+    assert [tuple(one.mean.shape) for one in all_latents(data)] == [(3, 8, 8), (3, 4, 16), (3, 8, 8)]
     choice = choose_bucket(64, 64, buckets_of(DatasetConfig(resolution=64, min_bucket_reso=64)))
     pixels = to_tensor(load_pixels(data.pictures[0], choice))
-    assert torch.equal(data.latents[0].mean, torch.nn.functional.avg_pool2d(pixels[None], 8)[0])
-    assert torch.equal(data.latents[0].std, data.latents[0].mean.abs() + 1)
-    assert data.text[0] is data.text[2]
-    assert data.text[1][:, 0].tolist() == [ord(letter) for letter in "blue    "]
+    assert torch.equal(latents(data, 0).mean, torch.nn.functional.avg_pool2d(pixels[None], 8)[0])
+    assert torch.equal(latents(data, 0).std, latents(data, 0).mean.abs() + 1)
+    assert text(data, 0) is text(data, 2)
+    assert text(data, 1)[:, 0].tolist() == [ord(letter) for letter in "blue    "]
     assert data.repeats == [1, 1, 1]
     assert (data.num_encoded, data.skipped, run.seen) == (5, [], (5, 5))
     assert run.model.prompts == ["blue", "red"]
@@ -122,9 +148,7 @@ def test_latents_and_texts_are_those_of_each_picture(run: Run) -> None:
 def test_a_second_run_computes_nothing_and_gives_the_same(run: Run) -> None:
     first, second = run(), run()
     assert (second.num_encoded, run.model.batches, run.model.prompts) == (0, [], [])
-    assert all(torch.equal(one, other) for one, other in zip(first.text, second.text, strict=True))
-    for one, other in zip(first.latents, second.latents, strict=True):
-        assert torch.equal(one.mean, other.mean) and torch.equal(one.std, other.std)
+    assert_equal(first, second)
 
 
 def test_a_renamed_or_touched_picture_is_not_encoded_again(run: Run) -> None:
@@ -137,11 +161,11 @@ def test_a_renamed_or_touched_picture_is_not_encoded_again(run: Run) -> None:
 
 
 def test_changed_bytes_encode_that_picture_again(run: Run) -> None:
-    before = [latents.mean for latents in run().latents]
+    before = latents(run(), 0).mean
     noise_picture(64, 64, seed=99).save(run.photos / "a.png")
     after = run()
     assert (after.num_encoded, run.model.batches) == (1, [(1, 3, 64, 64)])
-    assert not torch.equal(after.latents[0].mean, before[0])
+    assert not torch.equal(latents(after, 0).mean, before)
 
 
 def test_a_changed_caption_encodes_that_caption_again(run: Run) -> None:
@@ -169,7 +193,7 @@ def test_batches_hold_one_bucket_and_no_more_than_asked_for(run: Run) -> None:
         write_picture(run.photos / f"d{number}.png", (64, 64), caption="red")
     data = run(batch_size=2)
     assert sorted(run.model.batches) == [(1, 3, 32, 128), (1, 3, 64, 64), (2, 3, 64, 64), (2, 3, 64, 64)]
-    assert run(vae="again").latents[4].mean.equal(data.latents[4].mean)  # each found its own place again
+    assert latents(run(vae="again"), 4).mean.equal(latents(data, 4).mean)  # each found its own place again
 
 
 def test_a_damaged_entry_is_computed_again_and_reported_once(
@@ -181,7 +205,7 @@ def test_a_damaged_entry_is_computed_again_and_reported_once(
     with caplog.at_level(logging.WARNING):
         after = run()
     assert after.num_encoded == 3
-    assert torch.equal(after.latents[1].mean, before.latents[1].mean)
+    assert torch.equal(latents(after, 1).mean, latents(before, 1).mean)
     assert len(caplog.records) == 1
     assert caplog.records[0].getMessage().startswith("3 damaged cache entries were computed again: ")
     assert run().num_encoded == 0
@@ -196,7 +220,7 @@ def test_a_picture_that_fails_in_decoding_is_named_and_left_out(
     (run.photos / "bad.jpg").write_bytes(whole[: len(whole) // 2])
     with caplog.at_level(logging.WARNING):
         data = run()
-    assert len(data.latents) == len(data.text) == len(data.bucket_of) == 3
+    assert len(all_latents(data)) == len(data.captions) == len(data.bucket_of) == 3
     assert [picture.path.name for picture in data.pictures] == ["a.png", "b.png", "c.png"]
     assert len(data.skipped) == 1
     assert data.skipped[0].startswith("bad.jpg (damaged: ")
@@ -234,9 +258,8 @@ def test_both_sides_of_a_picture_are_kept_and_the_first_is_not_encoded_again(run
     both = run(mirrored=True)
     assert len(run.model.batches) == 3  # the mirrored sides
     assert run.seen == (8, 8)  # two sides of three pictures, two captions
-    for one, other in zip(plain.latents, both.latents, strict=True):
-        assert torch.equal(one.mean, other.mean)
-    for one, mirrored in zip(both.latents, both.mirrored, strict=True):
+    assert_equal(plain, both)
+    for one, mirrored in zip(all_latents(both), all_latents(both, mirrored=True), strict=True):
         assert torch.allclose(one.mean.flip(-1), mirrored.mean, atol=1e-6)
         assert not torch.allclose(one.mean, mirrored.mean, atol=1e-3)
     run(mirrored=True)
@@ -248,6 +271,32 @@ def test_what_is_not_kept_is_not_encoded_but_damaged_pictures_are_still_named(ru
     (run.photos / "b.png").write_bytes(whole[:-30])
     data = run(kept=False)
     assert run.model.batches == [] and run.model.prompts == []
-    assert (data.latents, data.mirrored, data.text) == ([], [], [])
+    assert (data.latents_of(0), data.text_of(0)) == (None, None)
     assert [picture.path.name for picture in data.pictures] == ["a.png", "c.png"]
     assert len(data.skipped) == 1 and data.skipped[0].startswith("b.png (")
+
+
+def test_in_memory_nothing_is_written_and_the_numbers_are_the_same(run: Run) -> None:
+    alone = run(on_disk=False)
+    assert not (run.tmp_path / "cache").exists()
+    assert run(on_disk=False).num_encoded == 5  # nothing is left of it
+    assert_equal(alone, run())
+
+
+def test_what_does_not_fit_in_memory_is_read_from_the_disk(run: Run) -> None:
+    run.model.encode_images(torch.zeros(1, 3, 64, 64))
+    all_in_memory = run()
+    assert (all_in_memory.latents.num_on_disk, all_in_memory.text.num_on_disk) == (0, 0)
+    one_fits = run(memory_bytes=2 * 3 * 8 * 8 * 4)  # mean and std of one square picture
+    assert one_fits.latents.num_on_disk == 2
+    assert_equal(all_in_memory, one_fits)
+    none_fits = run(memory_bytes=0)
+    assert (none_fits.latents.num_on_disk, none_fits.text.num_on_disk) == (3, 2)
+    assert_equal(all_in_memory, none_fits)
+
+
+def test_an_entry_that_is_gone_from_the_disk_is_told_of(run: Run) -> None:
+    data = run(memory_bytes=0)
+    for path in (run.tmp_path / "cache").rglob("*.safetensors"):
+        path.unlink()
+    assert (data.latents_of(0), data.text_of(0)) == (None, None)

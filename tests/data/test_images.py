@@ -3,19 +3,32 @@
 import io
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from picture_files import noise_picture
+from picture_files import noise_picture, write_picture
 from PIL import Image, ImageOps
 
+from engine.config import DatasetConfig, SubsetConfig
 from engine.data.buckets import Buckets, choose_bucket
-from engine.data.images import DecodeError, decode_pixels, fit_pixels, load_pixels, to_tensor
+from engine.data.images import (
+    Decoded,
+    DecodeError,
+    decode,
+    decode_mask,
+    fit_pixels,
+    flattened,
+    load_pixels,
+    mask_pixels,
+    mask_to_latents,
+    to_tensor,
+)
 from engine.data.resize import area_average, resize_pixels
-from engine.data.scan import Picture
+from engine.data.scan import Picture, Subset
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REFERENCE: dict[str, Any] = json.loads((GOLDEN / "a_resize_pixels.json").read_text())
@@ -23,10 +36,22 @@ OPENCV: list[dict[str, Any]] = json.loads((GOLDEN / "a_resize_area.json").read_t
 
 
 def decoded(image: Image.Image, kind: str = "PNG", size: tuple[int, int] | None = None, **save: Any) -> Any:
-    """The picture written as a file of some kind and read again."""
+    """The picture written as a file of some kind and read again, laid on white."""
+    return flattened(read_again(image, kind, size, **save))
+
+
+def read_again(
+    image: Image.Image, kind: str = "PNG", size: tuple[int, int] | None = None, **save: Any
+) -> Decoded:
     file = io.BytesIO()
     image.save(file, kind, **save)
-    return decode_pixels(file.getvalue(), expected=size or image.size)
+    return decode(file.getvalue(), expected=size or image.size)
+
+
+def picture_of(path: Path, **options: Any) -> Picture:
+    config = DatasetConfig(path=str(path.parent), **options)
+    subset = Subset(source="photos", folder=path.parent, config=config)
+    return Picture(path=path, width=64, height=64, caption="", repeats=1, subset=subset)
 
 
 def test_area_average_by_hand() -> None:
@@ -70,15 +95,15 @@ def test_a_picture_is_cut_from_the_middle_of_its_resized_self() -> None:
     pixels = np.zeros((32, 64, 3), np.uint8)
     pixels[:, 16:48] = 255
     choice = choose_bucket(64, 32, Buckets(sizes=((32, 32),), max_area=1024, step=32))
-    assert fit_pixels(pixels, choice).shape == (32, 32, 3)
-    assert fit_pixels(pixels, choice).min() == 255
+    assert fit_pixels(pixels, choice, SubsetConfig()).shape == (32, 32, 3)
+    assert fit_pixels(pixels, choice, SubsetConfig()).min() == 255
 
 
 def test_a_needle_is_fitted_without_its_giant_resized_self() -> None:
     pixels = np.full((10000, 1, 3), 90, np.uint8)
     choice = choose_bucket(1, 10000, Buckets(sizes=((256, 1024),), max_area=2**18, step=64))
     assert choice.resized == (256, 2560000)
-    assert np.array_equal(fit_pixels(pixels, choice), np.full((1024, 256, 3), 90))
+    assert np.array_equal(fit_pixels(pixels, choice, SubsetConfig()), np.full((1024, 256, 3), 90))
 
 
 def test_to_tensor_spans_minus_one_to_one() -> None:
@@ -90,10 +115,55 @@ def test_to_tensor_spans_minus_one_to_one() -> None:
     assert tensor[:, 0, 1].tolist() == pytest.approx([1.0, -1.0, -0.6])
 
 
-def test_the_colours_beneath_transparency_are_kept() -> None:
-    image = Image.new("RGBA", (4, 4), (200, 100, 50, 0))
-    assert decoded(image)[0, 0].tolist() == [200, 100, 50]
-    assert decoded(Image.new("LA", (4, 4), (70, 0)))[0, 0].tolist() == [70, 70, 70]
+def test_transparency_is_laid_on_white() -> None:
+    image = Image.new("RGBA", (4, 1), (200, 100, 50, 0))
+    for place, alpha in enumerate((0, 51, 128, 255)):
+        image.putpixel((place, 0), (200, 100, 50, alpha))
+    # 200 x .2 + 255 x .8 = 244, 100 x .2 + 204 = 224, 50 x .2 + 204 = 214
+    assert decoded(image)[0].tolist() == [[255, 255, 255], [244, 224, 214], [227, 177, 152], [200, 100, 50]]
+    assert decoded(Image.new("LA", (4, 4), (70, 0)))[0, 0].tolist() == [255, 255, 255]
+    keyed = Image.new("RGB", (4, 4), (1, 2, 3))
+    assert decoded(keyed, transparency=(1, 2, 3))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_for_masks_transparency_and_the_colours_beneath_it_are_kept() -> None:
+    read = read_again(Image.new("RGBA", (4, 4), (200, 100, 50, 7)))
+    assert read.pixels[0, 0].tolist() == [200, 100, 50]
+    assert read.opaque is not None and read.opaque.tolist() == [[7] * 4] * 4
+    assert read_again(Image.new("RGB", (4, 4))).opaque is None
+
+
+def test_a_mask_is_its_brightness_and_transparency_hides() -> None:
+    def mask(image: Image.Image) -> list[int]:
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        return list(decode_mask(file.getvalue(), expected=image.size)[0])
+
+    grey = Image.new("L", (3, 1))
+    for place, value in enumerate((0, 100, 255)):
+        grey.putpixel((place, 0), value)
+    assert mask(grey) == mask(grey.convert("RGB")) == [0, 100, 255]
+    assert mask(Image.new("RGBA", (1, 1), (255, 255, 255, 51))) == [51]
+
+
+def test_a_masks_value_at_a_latent_is_the_mean_of_its_pixels() -> None:
+    mask = np.zeros((16, 24), np.uint8)
+    mask[:8, :8] = 255
+    mask[8:, 8:12] = 51
+    assert mask_to_latents(mask, 8).tolist() == [
+        [1.0, 0.0, 0.0],
+        [0.0, pytest.approx(0.1), 0.0],
+    ]
+
+
+def test_a_pictures_mask_is_its_own_file_or_its_transparency(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    plain = picture_of(tmp_path / "a.png", alpha_mask=True)
+    assert mask_pixels(plain, plain.path.read_bytes()) is None  # opaque: all of it counts
+    Image.new("L", (64, 64), 255).save(tmp_path / "mask.png")
+    masked = replace(picture_of(tmp_path / "a.png"), mask=tmp_path / "mask.png")
+    found = mask_pixels(masked, (tmp_path / "mask.png").read_bytes())
+    assert found is not None and found.shape == (64, 64) and found.min() == 255
 
 
 def test_a_palette_gives_its_colours_with_and_without_transparency() -> None:
@@ -102,7 +172,8 @@ def test_a_palette_gives_its_colours_with_and_without_transparency() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decoded(image)[0, 0].tolist() == [10, 20, 30]
-        assert decoded(image, transparency=b"\x80\x00")[0, 0].tolist() == [10, 20, 30]
+        assert decoded(image, transparency=b"\x00\xff")[0, 0].tolist() == [10, 20, 30]
+        assert decoded(image, transparency=b"\xff\x00")[0, 0].tolist() == [255, 255, 255]
 
 
 def test_grey_pictures_of_1_8_and_16_bits_are_read_right() -> None:
@@ -142,7 +213,7 @@ def test_a_damaged_or_changed_picture_is_an_error_that_says_so(tmp_path: Path) -
     noise_picture(64, 64).save(path)
     whole = path.read_bytes()
     choice = choose_bucket(64, 64, Buckets(sizes=((64, 64),), max_area=4096, step=64))
-    picture = Picture(path=path, width=64, height=64, caption="", repeats=1)
+    picture = picture_of(path)
     assert load_pixels(picture, choice).shape == (64, 64, 3)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DecodeError, match="damaged"):

@@ -35,7 +35,13 @@ def test_pictures_come_with_size_and_caption_in_sorted_order(tmp_path: Path) -> 
     assert found.problems == []
     assert [found.name(picture) for picture in found.pictures] == ["Z.bmp", "a.png", "b.JPG", "sub/c.webp"]
     assert found.pictures[1] == Picture(
-        path=tmp_path / "a.png", width=40, height=50, caption="first", repeats=3
+        path=tmp_path / "a.png",
+        width=40,
+        height=50,
+        caption="first",
+        caption_file=tmp_path / "a.txt",
+        repeats=3,
+        subset=found.subsets[0],
     )
     assert (found.pictures[3].width, found.pictures[3].height) == (30, 20)
     assert found.captions_by_ending == {".txt": 4}

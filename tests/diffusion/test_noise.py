@@ -113,3 +113,15 @@ def test_uniform_timesteps_cover_the_schedule_and_no_more() -> None:
 
 def test_spaced_timesteps_are_the_middles_of_equal_parts() -> None:
     assert spaced_timesteps(4, num_timesteps=1000).tolist() == [125, 375, 625, 875]
+
+
+@pytest.mark.parametrize("kind", ["alpha", "cond"])
+def test_a_masked_error_equals_the_reference(kind: str) -> None:
+    case = load_file(GOLDEN / "d_masks.safetensors")
+    masks = case["mask.alpha_masks"][:, None]
+    if kind == "cond":
+        masks = case["mask.cond_images"][:, :1] / 2 + 0.5  # the first channel of a picture in [-1, 1]
+    of_latents = torch.nn.functional.avg_pool2d(masks, 8)
+    found = mean_squared_error(case["mask.loss"].sqrt(), torch.zeros(2, 4, 8, 8), of_latents)
+    expected = case[f"mask.out_{kind}"].mean(dim=(1, 2, 3))
+    assert torch.allclose(found, expected, rtol=1e-6)

@@ -25,13 +25,14 @@ def test_each_batch_is_shown_with_its_pictures_captions_and_sources(tmp_path: Pa
         assert words in text, words
     assert "(empty caption); photo.png; regularisation, weight 0.5" in text
     assert "Left out: broken.png" in text
-    assert len(page.pictures()) == 1 and page.pictures()[0].startswith("data:image/png;base64,")
+    assert len(page.pictures()) == 2 and page.pictures()[0].startswith("data:image/png;base64,")
+    assert text.count("its mask: the loss counts where it is white") == 1  # of the first picture
     assert "missing" in text  # the second picture is not there
 
 
 def test_captions_names_and_titles_with_markup_stay_text(tmp_path: Path) -> None:
     page = _page(tmp_path / EVIL.replace("/", ""), captions=[EVIL, EVIL], skipped=EVIL)
-    assert "script" not in page.tags and page.tags.count("img") == 1
+    assert "script" not in page.tags and page.tags.count("img") == 2
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert page.text.count(EVIL) == 3
 
@@ -42,7 +43,12 @@ def _page(run: Path, *, captions: list[str], skipped: str = "broken.png") -> Pag
     Image.new("RGB", (64, 32), (9, 99, 199)).save(folder / "0.png")
     rows = [
         FedPicture(
-            file=f"{number}.png", caption=caption, source="/a/photo.png", is_reg=bool(number), weight=0.5
+            file=f"{number}.png",
+            caption=caption,
+            source="/a/photo.png",
+            mask=None if number else "0.png",
+            is_reg=bool(number),
+            weight=0.5,
         )
         for number, caption in enumerate(captions)
     ]

@@ -130,7 +130,7 @@ def test_the_size_of_a_picture_is_the_one_asked_for(family: ModelFamily) -> None
 
 
 def test_width_and_height_fall_back_to_the_resolution() -> None:
-    settings = draw_settings(SamplingConfig(height=96), resolution=64)
+    settings = draw_settings(SamplingConfig(height=96), size=(64, 32))
     assert (settings.width, settings.height) == (64, 96)
 
 

@@ -11,7 +11,6 @@ TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampli
 VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
 KOHYA = ("dataset.layout=kohya", "dataset.path={desk}/kohya", "sampling.num_prompts=0")
 READ = (
-    "dataset.cache_text_embeddings=false",
     "dataset.caption_prefix='(big:1.5)'",
     "sampling.negative_prompt='a (red:1.5) star'",
 )
@@ -126,12 +125,25 @@ OPTIONS: dict[str, Changes | Shown] = {
         "dataset.random_crop=true", of=(*PHOTOS, "dataset.cache_latents=false", "dataset.enable_bucket=false")
     ),
     "dataset.color_aug": _learnt("dataset.color_aug=true", of=(*PHOTOS, "dataset.cache_latents=false")),
+    "dataset.metadata_file": _learnt("dataset.metadata_file={desk}/metadata.json", of=PHOTOS),
+    "dataset.mask_dir": _learnt("dataset.mask_dir={desk}/masks", of=PHOTOS),
+    "dataset.alpha_mask": _learnt("dataset.alpha_mask=true", of=("dataset.path={desk}/clear", *PHOTOS[1:])),
+    "dataset.face_crop_aug_range": _learnt(
+        "dataset.face_crop_aug_range=[0.5,2.0]",
+        of=("dataset.path={desk}/faces", *PHOTOS[1:], "dataset.cache_latents=false"),
+    ),
+    "dataset.resize_interpolation": _learnt("dataset.resize_interpolation=nearest", of=PHOTOS),
+    "dataset.validation_split": _learnt("dataset.validation_split=0.4", of=PHOTOS),
+    "dataset.validation_seed": _learnt(
+        "dataset.validation_seed=1", of=(*PHOTOS, "dataset.validation_split=0.4")
+    ),
+    "dataset.cache_in": Shown("test_in_memory_a_run_learns_the_same_and_leaves_no_cache"),
     "dataset.cache_latents": Shown("test_pictures_that_are_not_kept_are_encoded_at_each_step"),
     "dataset.layout": Shown(
         "tests/data/test_kohya_folders.py::test_words_are_the_caption_of_pictures_without_one"
     ),
     "dataset.config_file": Shown(
-        "tests/data/test_kohya_scan.py::test_each_subset_is_treated_as_the_file_says"
+        "tests/data/test_subset_scan.py::test_each_subset_is_treated_as_the_file_says"
     ),
     "dataset.reg_path": _learnt("dataset.reg_path={desk}/reg", of=KOHYA),
     "loss.prior_loss_weight": _learnt(
@@ -140,6 +152,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.num_repeats": _paced("dataset.num_repeats=2", of=(*PHOTOS, _STEPS, "training.epochs=1")),
     "dataset.batch_size": _learnt("dataset.batch_size=3"),
     "dataset.resolution": Changes("dataset.resolution=32", LEARNT | DRAWN, ()),
+    "dataset.resolution_height": Changes("dataset.resolution_height=32", LEARNT | DRAWN, ()),
     "dataset.enable_bucket": _learnt("dataset.enable_bucket=false", of=PHOTOS),
     "dataset.min_bucket_reso": _learnt("dataset.min_bucket_reso=64", of=PHOTOS),
     "dataset.max_bucket_reso": _learnt("dataset.max_bucket_reso=64", of=PHOTOS),
@@ -157,6 +170,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "training.mixed_precision": _learnt("training.mixed_precision=bf16"),
     "training.device": Shown("test_the_model_and_its_lora_go_to_the_device"),
     "training.threads": Shown("test_the_run_has_as_many_threads_as_it_is_told"),
+    "training.workers": Shown("tests/training/test_reader.py::test_workers_read_what_the_run_would_read"),
     "training.validate_every": Changes("training.validate_every=2", _VALIDATION),
     "training.validation_images": Changes("training.validation_images=2", _VALIDATION),
     "training.validation_timesteps": Changes("training.validation_timesteps=3", _VALIDATION),

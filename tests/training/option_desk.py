@@ -74,6 +74,7 @@ def lay_desk(desk: Path, cache: Path) -> Path:
     desk.mkdir()
     write_photos(desk)
     write_kohya(desk)
+    write_masks_and_faces(desk)
     (desk / "prompts.txt").write_text("a red star in the middle, blue background\n")
     demo = prepare_demo("sks", cache)
     manifest = json.loads(demo.prompts.read_text())
@@ -114,6 +115,25 @@ def write_kohya(desk: Path) -> None:
             shutil.copy(desk / "photos" / f"{2 * index % 4 + place}.png", folder / f"{place}.png")
         if not name.startswith("reg"):
             (folder / "0.txt").write_text("a white cross in the middle, pink background\n")
+
+
+def write_masks_and_faces(desk: Path) -> None:
+    """metadata.json and masks/ for photos/; clear/ half transparent, faces/ with faces in their names."""
+    rows = {f"{index}": {"caption": "a red star", "tags": "blue background"} for index in range(len(SIZES))}
+    (desk / "metadata.json").write_text(json.dumps(rows))
+    for folder in ("masks", "clear", "faces"):
+        (desk / folder).mkdir()
+    for index, (width, height) in enumerate(SIZES):
+        mask = Image.new("L", (width, height), 0)
+        mask.paste(255, (0, 0, width // 2, height))
+        mask.save(desk / "masks" / f"{index}.png")
+        picture = Image.open(desk / "photos" / f"{index}.png")
+        large = picture.resize((2 * width, 2 * height))
+        large.save(desk / "faces" / f"{index}_{width // 2}_{height // 2}_{width // 3}_{height // 3}.png")
+        for name in (f"clear/{index}", f"faces/{index}"):
+            (desk / f"{name}.txt").write_text("a green ring in the middle, red background")
+        picture.putalpha(mask)
+        picture.save(desk / "clear" / f"{index}.png")
 
 
 def _pictures(folder: Path, name: str) -> dict[str, bytes]:

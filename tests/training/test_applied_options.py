@@ -24,6 +24,7 @@ from engine.compose.record import read_run_yaml
 from engine.compose.register import register
 from engine.compose.run_id import is_excluded
 from engine.config import Family, NetworkConfig, RunConfig, Sampler
+from engine.data.cache_folder import KINDS
 from engine.models import checkpoint
 from engine.models.family import ModelFamily
 from engine.models.sd1 import StableDiffusion1
@@ -34,7 +35,7 @@ from engine.training.train import train
 from tests.compose.toys import CONF
 from tests.training import toy_runs
 from tests.training.option_cases import OPTIONS, Changes, Shown
-from tests.training.option_desk import Seen, differences, lay_desk, see_run
+from tests.training.option_desk import Seen, differences, lay_desk, read_tensors, see_run
 from tests.training.toy_runs import small_run, train_small
 from train import run_composed
 
@@ -367,6 +368,17 @@ def test_pictures_that_are_not_kept_are_encoded_at_each_step(
     assert kept.weights is not None and fresh.weights is not None
     for key, value in load_file(fresh.weights).items():
         assert torch.allclose(value, load_file(kept.weights)[key], atol=1e-4), key
+
+
+def test_in_memory_a_run_learns_the_same_and_leaves_no_cache(runs: Runs, tmp_path: Path) -> None:
+    options = (f"dataset.path={runs.desk / 'photos'}", "sampling.num_prompts=0", "dataset.flip_aug=true")
+    on_disk = train_small(tmp_path / "disk", *options)
+    in_memory = train_small(tmp_path / "memory", *options, "dataset.cache_in=memory")
+    assert (tmp_path / "disk/cache/latents").is_dir() and (tmp_path / "disk/cache/text").is_dir()
+    assert not [kind for kind in KINDS if (tmp_path / "memory/cache" / kind).exists()]
+    assert on_disk.weights is not None and in_memory.weights is not None
+    assert read_tensors(on_disk.weights) == read_tensors(in_memory.weights)
+    assert on_disk.run_id == in_memory.run_id
 
 
 def _note_prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -8,8 +8,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from engine.models.family import ModelFamily
+from engine.models.sd1 import StableDiffusion1
 from engine.training import loop
 from engine.training.inspect_batches import inspect_batches
+from engine.training.step import Batch
 from pages.inspect_page import write_inspect_page
 from tests.pages.page_toys import Page
 from tests.training.toy_runs import small_run, train_small
@@ -26,20 +29,25 @@ def test_batches_are_shown_as_the_steps_are_fed_them(tmp_path: Path, monkeypatch
     assert not list(plan.folder.glob("*.safetensors")) and not (plan.folder / "result.json").exists()
 
     fed = []
-    plain = loop.Feed.load
+    plain = loop.training_losses
 
-    def noting(self: loop.Feed, pictures: list[int], **where: object) -> object:
-        names = [str(self.data.pictures[index].path) for index in pictures]
-        batch = plain(self, pictures, **where)  # type: ignore[arg-type]
-        fed.append((names, self.captions(pictures, **where), self.family.decode_latents(batch.mean)))  # type: ignore[arg-type]
-        return batch
+    def noting(family: ModelFamily, batch: Batch, *rest: object) -> object:
+        fed.append((batch.weights, family.decode_latents(batch.mean)))
+        return plain(family, batch, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Feed, "load", noting)
+    monkeypatch.setattr(loop, "training_losses", noting)
+    asked = []
+    encode = StableDiffusion1.encode_prompts
+    monkeypatch.setattr(
+        StableDiffusion1,
+        "encode_prompts",
+        lambda self, prompts: (asked.append(list(prompts)), encode(self, prompts))[1],
+    )
     train_small(tmp_path, *options)
     assert len(fed) == len(shown) == 4
-    for batch, (names, captions, pixels) in zip(shown, fed, strict=True):
-        assert [row["source"] for row in batch["pictures"]] == names
-        assert [row["caption"] for row in batch["pictures"]] == captions
+    assert [[row["caption"] for row in batch["pictures"]] for batch in shown] == asked[1:]  # [0]: validation
+    for batch, (weights, pixels) in zip(shown, fed, strict=True):
+        assert [row["weight"] for row in batch["pictures"]] == weights.tolist()
         for row, picture in zip(batch["pictures"], pixels, strict=True):
             image = np.asarray(Image.open(folder / row["file"])).astype(np.float32) / 255
             assert np.abs(image - picture.permute(1, 2, 0).numpy()).max() <= 1 / 255
@@ -63,3 +71,31 @@ def test_the_page_shows_every_picture_with_its_words_as_text(tmp_path: Path) -> 
     assert "a blue wall" in page.text and "a.png" in page.text
     assert "bucket 64 x 64" in page.text and "The first 3 batches" in page.text
     assert len(page.pictures()) == 3
+
+
+def test_masks_are_shown_beside_the_pictures_that_they_mirror_with(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture = Image.new("RGBA", (64, 64), (200, 30, 30, 255))
+    picture.paste((0, 0, 200, 0), (0, 0, 32, 64))  # the left half is transparent
+    picture.save(photos / "a.png")
+    Image.new("RGB", (64, 64), (30, 200, 30)).save(photos / "b.png")
+    options = ("dataset.class_tokens=a wall", "dataset.alpha_mask=true", "dataset.flip_aug=true")
+    run, plan = small_run(tmp_path, f"dataset.path={photos}", *options, "inspect=6", "sampling.num_prompts=0")
+    folder = inspect_batches(run, plan, console=Console(quiet=True))
+    rows = [
+        row
+        for batch in json.loads((folder / "batches.json").read_text())["batches"]
+        for row in batch["pictures"]
+    ]
+    sides = set()
+    for row in rows:
+        assert (row["mask"] is None) == row["source"].endswith("b.png")
+        if row["mask"] is not None:
+            mask, seen = (np.asarray(Image.open(folder / row[key])).astype(int) for key in ("mask", "file"))
+            left_counts = mask[:, 0].mean() > 200
+            assert mask.shape[0] * 4 == seen.shape[0] or mask.shape[0] * 8 == seen.shape[0]
+            red_left = seen[:, :16, 0].mean() - seen[:, :16, 2].mean() > 0
+            assert left_counts == red_left  # what is opaque and red counts, on whichever side it is
+            sides.add(bool(left_counts))
+    assert sides == {True, False}

@@ -49,6 +49,8 @@ class Trials:
             own += [f"dataset.path={self.folder / 'kohya'}", f"dataset.reg_path={self.folder / 'reg'}"]
         if file == "dataset/kohya_toml":
             own += [f"dataset.config_file={self.folder / 'photos.toml'}"]
+        if file == "dataset/subsets":
+            own += [f"dataset.config_file={self.folder / 'photos.yaml'}"]
         small = [
             text for text in SMALL if text.split("=")[0] not in (*stated(file),) or text.startswith(LENGTH)
         ]
@@ -66,6 +68,10 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
         "[[datasets]]\nresolution = 64\nbatch_size = 2\nenable_bucket = true\nmin_bucket_reso = 32\n"
         "max_bucket_reso = 128\nbucket_reso_steps = 8\n"
         f"[[datasets.subsets]]\nimage_dir = '{folder / 'photos'}'\nnum_repeats = 2\n"
+    )
+    (folder / "photos.yaml").write_text(
+        f"general: {{num_repeats: 2}}\ndatasets:\n- subsets:\n  - image_dir: {folder / 'photos'}\n"
+        f"- resolution: [64, 32]\n  batch_size: 1\n  subsets:\n  - image_dir: {folder / 'photos'}\n"
     )
     write_tiny_model(folder / "tiny")
     return Trials(folder, {})

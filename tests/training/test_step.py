@@ -68,6 +68,19 @@ def test_a_regularisation_picture_weighs_what_it_is_told_to() -> None:
     )
 
 
+def test_what_a_mask_hides_does_not_count() -> None:
+    batch, draws = _batch(2), _draws(2)
+    mask = torch.ones(2, 1, *SHAPE[1:])
+    plain = training_losses(_family(Answers()), batch, draws, _objective())
+    whole = training_losses(_family(Answers()), replace(batch, mask=mask), draws, _objective())
+    assert torch.equal(plain, whole)
+    mask[0, :, :, :2] = 0  # the left half of the first picture
+    mask[1] = 0.5
+    losses = training_losses(_family(Answers()), replace(batch, mask=mask), draws, _objective())
+    error = draws.noise[0] ** 2
+    assert torch.allclose(losses, torch.stack([error[:, :, 2:].sum() / error.numel(), plain[1] / 2]))
+
+
 def test_the_draws_of_a_picture_depend_on_its_place_in_the_step_not_on_its_batch() -> None:
     whole = make_draws(3, 10, range(4), shape=SHAPE, num_timesteps=1000)
     second_half = make_draws(3, 10, range(2, 4), shape=SHAPE, num_timesteps=1000)

@@ -1,4 +1,4 @@
-"""The keys of a kohya dataset file: where each may stand, its values, and where a missing one comes from.
+"""The keys of a dataset file: where each may stand, its values, and where a missing one comes from.
 
 Source: kohya sd-scripts 0.10.1, config_util.ConfigSanitizer and BlueprintGenerator.
 """
@@ -13,12 +13,48 @@ from enum import Enum
 INTERPOLATIONS = ("area", "bicubic", "bilinear", "box", "cubic", "lanczos", "linear", "nearest")
 
 
-class KohyaKind(Enum):
+class SubsetKind(Enum):
     """Where a subset's captions come from; the subsets of one dataset are of one kind."""
 
     dreambooth = "dreambooth"  # class tokens, or a text file beside each picture
     metadata = "metadata"  # a metadata file
-    masks = "masks"  # as dreambooth, with a folder of masks for the masked loss
+    masks = "masks"  # kohya's third kind: as dreambooth, with a folder of masks for the masked loss
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Dialect:
+    """How a dataset file is written."""
+
+    what: str  # "a kohya dataset file"
+    endings: tuple[str, ...]
+    general: str  # how its tables are written
+    dataset: str
+    subset: str
+    is_: str  # between a key and its value
+    masks: str  # the key of a folder of masks
+    is_kohyas: bool  # with keys and strictness of its own
+
+
+KOHYA = Dialect(
+    what="a kohya dataset file",
+    endings=(".toml", ".json"),
+    general="[general]",
+    dataset="[[datasets]]",
+    subset="[[datasets.subsets]]",
+    is_=" = ",
+    masks="conditioning_data_dir",
+    is_kohyas=True,
+)
+OWN = Dialect(
+    what="a list of datasets in YAML",
+    endings=(".yaml", ".yml"),
+    general="general",
+    dataset="datasets",
+    subset="subsets",
+    is_=": ",
+    masks="mask_dir",
+    is_kohyas=False,
+)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -31,34 +67,43 @@ class Rule:
     problem: Callable[[object], str | None] = lambda value: None  # of a value that is right in its type
 
 
-def stated_kind(subset: Mapping[str, object]) -> KohyaKind:
+def stated_kind(subset: Mapping[str, object], dialect: Dialect) -> SubsetKind:
     """What a subset is, by the keys that it states."""
-    if "conditioning_data_dir" in subset:
-        return KohyaKind.masks
-    return KohyaKind.metadata if "metadata_file" in subset else KohyaKind.dreambooth
+    if dialect.is_kohyas and dialect.masks in subset:
+        return SubsetKind.masks
+    return SubsetKind.metadata if "metadata_file" in subset else SubsetKind.dreambooth
 
 
-def general_rules() -> dict[str, Rule]:
-    """The keys of [general]."""
-    return DATASET_RULES | SUBSET_RULES | _CAPTION_FILES[KohyaKind.dreambooth]
+def general_rules(dialect: Dialect) -> dict[str, Rule]:
+    """The keys of the table general."""
+    return dataset_rules(SubsetKind.dreambooth, dialect)
 
 
-def dataset_rules(kind: KohyaKind) -> dict[str, Rule]:
-    """The keys of a [[datasets]] table whose subsets are of a kind."""
-    return DATASET_RULES | SUBSET_RULES | _CAPTION_FILES[kind]
+def dataset_rules(kind: SubsetKind, dialect: Dialect) -> dict[str, Rule]:
+    """The keys of a dataset whose subsets are of a kind."""
+    if dialect.is_kohyas:
+        return DATASET_RULES | _KOHYAS_DATASET | SUBSET_RULES | _KOHYAS_SUBSET | _CAPTION_FILES[kind]
+    own = {key: rule for key, rule in _CAPTION_FILES[kind].items() if key != "cache_info"}
+    return DATASET_RULES | SUBSET_RULES | own | _OWN_SUBSET
 
 
-def subset_rules(kind: KohyaKind) -> dict[str, Rule]:
-    """The keys of a [[datasets.subsets]] table."""
-    return SUBSET_RULES | _CAPTION_FILES[kind] | _OWN[kind]
+def subset_rules(kind: SubsetKind, dialect: Dialect) -> dict[str, Rule]:
+    """The keys of a subset."""
+    rules = dataset_rules(kind, dialect) | _PLACES[kind]
+    if kind is SubsetKind.masks or not dialect.is_kohyas:
+        rules[dialect.masks] = _PATH
+    of_dataset = set(DATASET_RULES) | (set(_KOHYAS_DATASET) if dialect.is_kohyas else set())
+    return {key: rule for key, rule in rules.items() if key not in of_dataset or key in SUBSET_RULES}
 
 
-def required_keys(kind: KohyaKind) -> tuple[str, ...]:
+def required_keys(kind: SubsetKind, dialect: Dialect) -> tuple[str, ...]:
     """The keys that every subset of a kind states itself."""
-    return _REQUIRED[kind]
+    if kind is SubsetKind.metadata:
+        return ("metadata_file",)
+    return ("image_dir", dialect.masks) if kind is SubsetKind.masks else ("image_dir",)
 
 
-def table_problems(table: Mapping[str, object], rules: Mapping[str, Rule]) -> list[str]:
+def table_problems(table: Mapping[str, object], rules: Mapping[str, Rule], dialect: Dialect) -> list[str]:
     """What is wrong with the keys and values of one table: "key=value: what is wrong. What to do."
 
     table  without the tables in it (subsets)
@@ -66,9 +111,9 @@ def table_problems(table: Mapping[str, object], rules: Mapping[str, Rule]) -> li
     problems = []
     for key, value in table.items():
         if key not in rules:
-            problems.append(f"{key}={shown(value)}: {_unknown(key, rules)}")
+            problems.append(f"{key}={shown(value)}: {_unknown(key, rules, dialect)}")
         elif not rules[key].is_right(value):
-            problems.append(f"{key}={shown(value)}: {_wrong_type(key, value, rules[key])}")
+            problems.append(f"{key}={shown(value)}: {_wrong_type(key, value, rules[key], dialect)}")
         elif wrong := rules[key].problem(value):
             problems.append(f"{key}={shown(value)}: {wrong}")
     return problems
@@ -95,31 +140,33 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _unknown(key: str, rules: Mapping[str, Rule]) -> str:
+def _unknown(key: str, rules: Mapping[str, Rule], dialect: Dialect) -> str:
     """Why a key cannot stand in a table, and what to do."""
     if "metadata_file" in rules and key == "is_reg":
         return "a metadata subset takes no regularisation pictures. Leave it out."
-    if "metadata_file" in rules and key in _CAPTION_FILES[KohyaKind.dreambooth]:
+    if "metadata_file" in rules and key in _CAPTION_FILES[SubsetKind.dreambooth]:
         return "here the captions come from metadata_file. Leave one of the two out."
-    if any(key in own for own in _OWN.values()):
-        return "this key belongs into [[datasets.subsets]]. Move it there."
+    if key == dialect.masks or any(key in own for own in _PLACES.values()):
+        return f"this key belongs into {dialect.subset}. Move it there."
     if key in DATASET_RULES:
-        return "this key holds for a whole dataset. Move it into [[datasets]] or [general]."
-    if key in general_rules():  # about caption files, in a dataset that has none
+        return f"this key holds for a whole dataset. Move it into {dialect.dataset} or {dialect.general}."
+    if key in general_rules(dialect):  # about caption files, in a dataset that has none
         return "the subsets of this dataset do not use it. Leave it out."
     meant = _COMMAND_LINE_NAMES.get(key) or nearest(key.lower(), list(rules))
     return f"unknown key (did you mean {meant}?)." if meant else "unknown key. Leave it out."
 
 
-def _wrong_type(key: str, value: object, rule: Rule) -> str:
+def _wrong_type(key: str, value: object, rule: Rule, dialect: Dialect) -> str:
     if isinstance(value, str):
-        hint = f"Write it without quotes: {key} = {rule.example}"
+        hint = f"Write it without quotes: {key}{dialect.is_}{rule.example}"
     elif value is None:
         hint = "Leave the key out"
-    elif isinstance(value, int) and not isinstance(value, bool) and rule is _SPLIT:
-        hint = f"Write {key} = {float(value)}" if 0 <= value <= 1 else f"Write {key} = {rule.example}"
+    elif isinstance(value, int) and not isinstance(value, bool) and rule is _SPLIT and 0 <= value <= 1:
+        hint = f"Write {key}{dialect.is_}{float(value)}"
+    elif rule is _SPLIT:
+        hint = f"Write {key}{dialect.is_}{rule.example}"
     else:
-        hint = f"Write for example {key} = {rule.example}"
+        hint = f"Write for example {key}{dialect.is_}{rule.example}"
     return f"this key takes {rule.words}. {hint}."
 
 
@@ -139,12 +186,16 @@ def _is_pair(is_right: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and len(value) == 2 and all(map(is_right, value))
 
 
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
 def _within(low: float, high: float = math.inf) -> Callable[[object], str | None]:
     """A check of numbers; nan and infinity are outside every range."""
     limits = f"from {low:g}" + (" on" if high == math.inf else f" to {high:g}")
 
     def problem(value: object) -> str | None:
-        numbers = value if isinstance(value, list) else [value]
+        numbers = _as_list(value)
         right = all(isinstance(n, int | float) and low <= n <= high and n != math.inf for n in numbers)
         return None if right else f"outside the range, which is {limits}. Choose a value in it."
 
@@ -201,6 +252,17 @@ _FACE_CROP = Rule(
     is_right=_is_pair(_is_float),
     problem=_face_crop_problem,
 )
+_FACE_CROP_NUMBERS = Rule(
+    words="two numbers",
+    example="[1.0, 3.0]",
+    is_right=_is_pair(_is_number),
+    problem=_face_crop_problem,
+)
+_ENDINGS = Rule(
+    words="an ending or a list of endings",
+    example='[".caption", ".txt"]',
+    is_right=lambda value: bool(value) and all(isinstance(one, str) for one in _as_list(value)),
+)
 
 DATASET_RULES = {
     "resolution": _RESOLUTION,
@@ -210,10 +272,11 @@ DATASET_RULES = {
     "max_bucket_reso": _SIDE,
     "bucket_reso_steps": _SIDE,
     "bucket_no_upscale": _TRUTH,
+}
+_KOHYAS_DATASET = {
     "validation_split": _SPLIT,
     "validation_seed": _INT,
     "network_multiplier": _MULTIPLIER,
-    "resize_interpolation": _INTERPOLATION,
 }
 SUBSET_RULES = {
     "num_repeats": _INT,  # below 1 the subset is left out
@@ -235,22 +298,24 @@ SUBSET_RULES = {
     "random_crop": _TRUTH,
     "face_crop_aug_range": _FACE_CROP,
     "resize_interpolation": _INTERPOLATION,
-    "custom_attributes": _MAPPING,
+}
+_KOHYAS_SUBSET = {"custom_attributes": _MAPPING}
+_OWN_SUBSET = {  # wider than kohya's, or at home in the subsets
+    "num_repeats": _COUNT,
+    "caption_extension": _ENDINGS,
+    "face_crop_aug_range": _FACE_CROP_NUMBERS,
+    "validation_split": _SHARE,
+    "validation_seed": _INT,
 }
 _CAPTION_FILES = {
-    KohyaKind.dreambooth: {"caption_extension": _TEXT, "class_tokens": _TEXT, "cache_info": _TRUTH},
-    KohyaKind.metadata: {},
-    KohyaKind.masks: {"caption_extension": _TEXT, "cache_info": _TRUTH},
+    SubsetKind.dreambooth: {"caption_extension": _TEXT, "class_tokens": _TEXT, "cache_info": _TRUTH},
+    SubsetKind.metadata: {},
+    SubsetKind.masks: {"caption_extension": _TEXT, "cache_info": _TRUTH},
 }
-_OWN = {
-    KohyaKind.dreambooth: {"image_dir": _PATH, "is_reg": _TRUTH, "alpha_mask": _TRUTH},
-    KohyaKind.metadata: {"metadata_file": _PATH, "image_dir": _PATH, "alpha_mask": _TRUTH},
-    KohyaKind.masks: {"image_dir": _PATH, "conditioning_data_dir": _PATH},
-}
-_REQUIRED = {
-    KohyaKind.dreambooth: ("image_dir",),
-    KohyaKind.metadata: ("metadata_file",),
-    KohyaKind.masks: ("image_dir", "conditioning_data_dir"),
+_PLACES = {
+    SubsetKind.dreambooth: {"image_dir": _PATH, "is_reg": _TRUTH, "alpha_mask": _TRUTH},
+    SubsetKind.metadata: {"metadata_file": _PATH, "image_dir": _PATH, "alpha_mask": _TRUTH},
+    SubsetKind.masks: {"image_dir": _PATH},
 }
 _COMMAND_LINE_NAMES = {  # what the same thing is called on kohya's command line
     "train_batch_size": "batch_size",

@@ -5,23 +5,26 @@ import random
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from engine.config import ConfigError
-from engine.data.kohya_dataset import (
-    KohyaDataset,
-    KohyaDatasetTable,
-    KohyaSubset,
-    read_kohya_dataset,
+from engine.data.dataset_file import (
+    DatasetFile,
+    FileDataset,
+    FileSubset,
+    read_dataset_file,
 )
-from engine.data.kohya_fallbacks import (
+from engine.data.file_keys import (
     DATASET_RULES,
-    KohyaKind,
+    KOHYA,
+    OWN,
+    Dialect,
+    SubsetKind,
     dataset_rules,
     general_rules,
     subset_rules,
@@ -33,12 +36,14 @@ GOLDEN: dict[str, Any] = json.loads((GOLDEN_FOLDER / "h_dataset.json").read_text
 MORE: dict[str, Any] = json.loads((GOLDEN_FOLDER / "h_kohya_configs.json").read_text())
 FILES = GOLDEN["blueprints"] + MORE["blueprints"]
 REFUSED_BY_US = {  # the reference lets them pass
-    "empty subsets": "no subset. Add a [[datasets.subsets]] with image_dir.",
-    "empty list of subsets": "no subset. Add a [[datasets.subsets]] with image_dir.",
+    "empty subsets": "no subset. Add [[datasets.subsets]] with image_dir.",
+    "empty list of subsets": "no subset. Add [[datasets.subsets]] with image_dir.",
     "no datasets": "no [[datasets]]. Add one",
     "true for a whole number": "num_repeats=true: this key takes a whole number.",
 }
 READ_BY_US = {"conditioning without masked loss"}  # whether the loss is masked is no matter of this file
+OF_SUBSETS = ("validation_split", "validation_seed", "resize_interpolation")
+KOHYAS_ALONE = {"custom_attributes", "cache_info"}
 OPTION_NAMES = {"train_batch_size": "batch_size", "dataset_repeats": "num_repeats"}
 HEAD = "[[datasets]]\nresolution = 512\n[[datasets.subsets]]\nimage_dir = 'a'\n"
 
@@ -49,18 +54,18 @@ def write(folder: Path, text: str, name: str = "photos.toml") -> Path:
     return path
 
 
-def read(folder: Path, text: str, **defaults: object) -> KohyaDataset:
-    return read_kohya_dataset(write(folder, text), defaults=defaults)
+def read(folder: Path, text: str, **defaults: object) -> DatasetFile:
+    return read_dataset_file(write(folder, text), KOHYA, defaults=defaults)
 
 
 def problems(folder: Path, text: str, name: str = "photos.toml") -> list[str]:
     """What is wrong with a file, without the path of its folder."""
     with pytest.raises(ConfigError) as error:
-        read_kohya_dataset(write(folder, text, name))
+        read_dataset_file(write(folder, text, name), KOHYA)
     return [problem.replace(str(folder / name), name) for problem in error.value.problems]
 
 
-def only_subset(dataset: KohyaDataset) -> KohyaSubset:
+def only_subset(dataset: DatasetFile) -> FileSubset:
     assert len(dataset.datasets) == 1
     assert len(dataset.datasets[0].subsets) == 1
     return dataset.datasets[0].subsets[0]
@@ -87,7 +92,8 @@ def as_the_reference_has_it(value: object) -> object:
 
 def compare(ours: object, reference: dict[str, Any], left_out: set[str], stated: frozenset[str]) -> None:
     for name in reference.keys() - left_out:
-        value = as_the_reference_has_it(getattr(ours, name))
+        ours_is_called = "mask_dir" if name == "conditioning_data_dir" else name
+        value = as_the_reference_has_it(getattr(ours, ours_is_called))
         if name == "caption_extension":
             dotted = "." + reference[name].removeprefix(".")
             assert value == ([dotted] if name in stated else [".caption", ".txt"])
@@ -103,7 +109,7 @@ def test_a_file_means_what_the_reference_makes_of_it_or_is_refused_as_there(
     path = tmp_path / ("photos.json" if "json" in case else "photos.toml")
     path.write_text(case.get("toml", case.get("json")))
     try:
-        read = read_kohya_dataset(path, defaults=options_of(case.get("argv", [])))
+        read = read_dataset_file(path, KOHYA, defaults=options_of(case.get("argv", [])))
     except ConfigError as error:
         assert "error" in case or REFUSED_BY_US[case["name"]] in error.problems[0]
         return
@@ -113,10 +119,13 @@ def test_a_file_means_what_the_reference_makes_of_it_or_is_refused_as_there(
     assert case["name"] not in REFUSED_BY_US
     assert len(read.datasets) == len(case["datasets"])
     for ours, reference in zip(read.datasets, case["datasets"], strict=True):
-        assert (ours.kind is KohyaKind.masks) == reference["is_controlnet"]
-        assert (ours.kind is KohyaKind.metadata) == (not reference["is_dreambooth"])
-        # options of the command line alone, that a file cannot hold
-        compare(ours, reference["params"], {"debug_dataset", "prior_loss_weight"}, read.stated)
+        assert (ours.kind is SubsetKind.masks) == reference["is_controlnet"]
+        assert (ours.kind is SubsetKind.metadata) == (not reference["is_dreambooth"])
+        # options of the command line alone, that a file cannot hold; and what is settled in our subsets
+        not_here = {"debug_dataset", "prior_loss_weight", *OF_SUBSETS}
+        compare(ours, reference["params"], not_here, read.stated)
+        for name in OF_SUBSETS[:2]:
+            assert {getattr(subset, name) for subset in ours.subsets} == {reference["params"][name]}
         for subset, values in zip(ours.subsets, reference["subsets"], strict=True):
             # never read from a subset there: without one it is 0, and None in the dataset
             compare(subset, values, {"validation_seed"}, read.stated)
@@ -264,9 +273,9 @@ SENTENCES = {
     "[datasets]\nresolution = 512": "datasets is no list of tables. Write each one as [[datasets]].",
     "[[datasets]]\nresolution = 512\n[datasets.subsets]\nimage_dir = 'a'": "subsets is no list of tables. "
     "Write each one as [[datasets.subsets]].",
-    "": "no [[datasets]]. Add one with a [[datasets.subsets]] in it.",
-    "datasets = []": "no [[datasets]]. Add one with a [[datasets.subsets]] in it.",
-    "datasets = [{subsets = []}]": "[[datasets]] 1: no subset. Add a [[datasets.subsets]] with image_dir.",
+    "": "no [[datasets]]. Add one with [[datasets.subsets]] in it.",
+    "datasets = []": "no [[datasets]]. Add one with [[datasets.subsets]] in it.",
+    "datasets = [{subsets = []}]": "[[datasets]] 1: no subset. Add [[datasets.subsets]] with image_dir.",
     "[[datasets]]\nresolution = ": "not TOML: Invalid value (at end of document). Correct it.",
     HEAD.replace("'a'", '"C:\\Users\\me"'): "Write paths with / or in single quotes.",
 }
@@ -299,7 +308,7 @@ def test_a_broken_json_file_is_a_sentence(tmp_path: Path, text: str, sentence: s
 def test_a_json_file_means_the_same_as_a_toml_file(tmp_path: Path) -> None:
     content = {"datasets": [{"resolution": 512, "subsets": [{"image_dir": "a", "keep_tokens": 2}]}]}
     path = write(tmp_path, "\ufeff" + json.dumps(content), "photos.JSON")
-    subset = only_subset(read_kohya_dataset(path))
+    subset = only_subset(read_dataset_file(path, KOHYA))
     assert (subset.image_dir, subset.keep_tokens) == (Path("a"), 2)
 
 
@@ -314,30 +323,40 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
         "photos.yaml": "neither .toml nor .json. Give a kohya dataset file.",
     }.items():
         with pytest.raises(ConfigError) as error:
-            read_kohya_dataset(tmp_path / name)
+            read_dataset_file(tmp_path / name, KOHYA)
         assert error.value.problems == [f"{tmp_path / name}: {sentence}"]
 
 
 def test_a_masks_dataset_keeps_the_folder_of_its_masks(tmp_path: Path) -> None:
     subset = only_subset(read(tmp_path, HEAD + "conditioning_data_dir = 'm'\n"))
-    assert (subset.kind, subset.conditioning_data_dir) == (KohyaKind.masks, Path("m"))
+    assert (subset.kind, subset.mask_dir) == (SubsetKind.masks, Path("m"))
 
 
-def test_every_key_has_a_field_and_every_field_a_key() -> None:
-    own: Mapping[str, object] = {key: rule for kind in KohyaKind for key, rule in subset_rules(kind).items()}
-    subset = {entry.name for entry in fields(KohyaSubset)} - {"source", "kind"}
-    assert subset - {"validation_split", "validation_seed"} == set(own)
-    assert {entry.name for entry in fields(KohyaDatasetTable)} - {"source", "kind", "subsets"} == set(
-        DATASET_RULES
-    )
-    assert all(set(dataset_rules(kind)) <= set(general_rules()) for kind in KohyaKind)
+@pytest.mark.parametrize("dialect", [KOHYA, OWN], ids=["kohya", "own"])
+def test_every_key_has_a_field_and_every_field_a_key(dialect: Dialect) -> None:
+    keys = {key for kind in SubsetKind for key in subset_rules(kind, dialect)}
+    subset = {entry.name for entry in fields(FileSubset)} - {"source", "kind", *KOHYAS_ALONE}
+    of_subsets = set(OF_SUBSETS[:2]) if dialect is KOHYA else set()
+    assert subset - of_subsets == (keys - {dialect.masks, *KOHYAS_ALONE}) | {"mask_dir"}
+    table = {entry.name for entry in fields(FileDataset)} - {
+        "source",
+        "kind",
+        "subsets",
+        "network_multiplier",
+    }
+    assert table == set(DATASET_RULES)
+    for kind in SubsetKind:
+        assert set(dataset_rules(kind, dialect)) <= set(general_rules(dialect))
 
 
-def test_the_example_in_each_sentence_is_a_value_that_is_taken() -> None:
-    for kind in KohyaKind:
-        rules = general_rules() | subset_rules(kind)
+@pytest.mark.parametrize("dialect", [KOHYA, OWN], ids=["kohya", "own"])
+def test_the_example_in_each_sentence_is_a_value_that_is_taken(dialect: Dialect) -> None:
+    for kind in SubsetKind:
+        rules = general_rules(dialect) | subset_rules(kind, dialect)
         for key, rule in rules.items():
-            assert table_problems(tomllib.loads(f"{key} = {rule.example}"), rules) == []
+            written = f"{key}{dialect.is_}{rule.example}"
+            table = tomllib.loads(written) if dialect is KOHYA else yaml.safe_load(written)
+            assert table_problems(table, rules, dialect) == []
 
 
 def test_no_file_crashes_the_reader(tmp_path: Path) -> None:
@@ -365,5 +384,5 @@ def test_no_file_crashes_the_reader(tmp_path: Path) -> None:
 
 
 def test_reading_a_dataset_file_imports_no_torch() -> None:
-    code = "import sys, engine.data.kohya_dataset as k; sys.exit('torch' in sys.modules)"
+    code = "import sys, engine.data.dataset_file as k; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -1,18 +1,23 @@
-"""A dataset file of kohya's sd-scripts, TOML or JSON, with every value settled."""
+"""A file of datasets and their subsets, kohya's TOML or JSON or our YAML, with every value settled."""
 
 import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped, unused-ignore]
+
 from engine.config import ConfigError
-from engine.data.kohya_fallbacks import (
-    KohyaKind,
+from engine.data.file_keys import (
+    Dialect,
     Rule,
+    SubsetKind,
     dataset_rules,
     fall_back,
     general_rules,
@@ -28,16 +33,16 @@ _WINDOWS_PATH = re.compile(r'"[A-Za-z]:\\')
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class KohyaSubset:
+class FileSubset:
     """Pictures that are treated alike; every value is settled."""
 
     source: str  # how a sentence names it: "photos.toml, [[datasets]] 1, subset 2"
-    kind: KohyaKind = KohyaKind.dreambooth
+    kind: SubsetKind = SubsetKind.dreambooth
     image_dir: Path | None = (
         None  # folder of pictures, relative to the working folder; None only with metadata
     )
     metadata_file: Path | None = None  # kind metadata: captions by picture
-    conditioning_data_dir: Path | None = None  # kind masks: a mask for each picture
+    mask_dir: Path | None = None  # a mask for each picture
     class_tokens: str | None = None  # caption of pictures without a caption file
     caption_extension: tuple[str, ...] = (".caption", ".txt")  # first found is read
     num_repeats: int = 1  # times that each picture is seen in an epoch; >= 1
@@ -60,20 +65,20 @@ class KohyaSubset:
     random_crop: bool = False
     face_crop_aug_range: tuple[float, float] | None = None  # smallest and largest crop, in sizes of the face
     alpha_mask: bool = False  # the loss counts where the picture is opaque
-    resize_interpolation: str | None = None  # one of kohya_fallbacks.INTERPOLATIONS; None = by the size
-    validation_split: float = 0.0  # share of the pictures that is kept for validation; of the dataset
-    validation_seed: int | None = None  # of the dataset
+    resize_interpolation: str | None = None  # one of INTERPOLATIONS; None = by the size
+    validation_split: float = 0.0  # share of the pictures that is kept for validation
+    validation_seed: int | None = None
     cache_info: bool = False  # kohya keeps captions and sizes in a file; changes no result
     custom_attributes: Mapping[str, object] | None = None  # diff_output_preservation
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class KohyaDatasetTable:
+class FileDataset:
     """Subsets that share buckets and batches; every value is settled."""
 
     source: str  # "photos.toml, [[datasets]] 1"
-    kind: KohyaKind
-    subsets: tuple[KohyaSubset, ...]  # without duplicates and those repeated less than once
+    kind: SubsetKind
+    subsets: tuple[FileSubset, ...]  # without duplicates and those repeated less than once
     resolution: tuple[int, int]  # width, height in pixels
     batch_size: int = 1
     enable_bucket: bool = False
@@ -81,24 +86,23 @@ class KohyaDatasetTable:
     max_bucket_reso: int = 1024  # pixels
     bucket_reso_steps: int = 64  # pixels
     bucket_no_upscale: bool = False
-    validation_split: float = 0.0
-    validation_seed: int | None = None
     network_multiplier: float = 1.0  # strength of the network while it learns from this dataset
-    resize_interpolation: str | None = None
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class KohyaDataset:
+class DatasetFile:
     """A dataset file, read and checked; no folder has been looked at."""
 
     path: Path
-    datasets: tuple[KohyaDatasetTable, ...]
+    datasets: tuple[FileDataset, ...]
     stated: frozenset[str]  # keys that the file states anywhere; they win over defaults
     notes: tuple[str, ...]  # sentences for the plan: subsets that are left out
 
 
-def read_kohya_dataset(path: Path, *, defaults: Mapping[str, object] | None = None) -> KohyaDataset:
-    """A kohya dataset file with its values settled: subset > dataset > general > defaults > kohya's default.
+def read_dataset_file(
+    path: Path, dialect: Dialect, *, defaults: Mapping[str, object] | None = None
+) -> DatasetFile:
+    """A dataset file with its values settled: subset > dataset > general > defaults > kohya's default.
 
     defaults  values that hold where the file says nothing, by the names and types of the file's keys
     raises    ConfigError with a sentence for each problem, naming file, table and key
@@ -106,38 +110,39 @@ def read_kohya_dataset(path: Path, *, defaults: Mapping[str, object] | None = No
     true for a number, numbers out of range, a dataset without subsets or with nothing but regularisation.
     Without caption_extension both .caption and .txt are read (kohya: .caption, so that .txt went unseen).
     """
-    return _File(path, _content(path), defaults or {}).dataset()
+    return _File(path, dialect, defaults or {}).dataset()
 
 
 class _File:
     """One dataset file while it is read; problems are collected and raised together."""
 
-    def __init__(self, path: Path, content: Mapping[str, object], defaults: Mapping[str, object]) -> None:
+    def __init__(self, path: Path, dialect: Dialect, defaults: Mapping[str, object]) -> None:
         self._path = path
-        self._content = content
+        self._dialect = dialect
+        self._content = _content(path, dialect)
         self._defaults = defaults
         self._problems: list[str] = []
         self._notes: list[str] = []
         self._stated: set[str] = set()
 
-    def dataset(self) -> KohyaDataset:
+    def dataset(self) -> DatasetFile:
         """raises ConfigError"""
         general = self._general()
         general_is_right = not self._problems
         tables = self._tables(self._content, "datasets", str(self._path))
         if self._content.get("datasets", []) == []:
             self._problems.append(
-                f"{self._path}: no [[datasets]]. Add one with a [[datasets.subsets]] in it."
+                f"{self._path}: no {self._dialect.dataset}. Add one with {self._dialect.subset} in it."
             )
         read = []
         for number, table in tables:
-            source, before = f"{self._path}, [[datasets]] {number}", len(self._problems)
+            source, before = f"{self._path}, {self._dialect.dataset} {number}", len(self._problems)
             self._check_dataset(table, general, source)
             if general_is_right and len(self._problems) == before:
                 read.append(self._dataset(table, general, source))
         if self._problems:
             raise ConfigError(self._problems)
-        return KohyaDataset(
+        return DatasetFile(
             path=self._path,
             datasets=tuple(read),
             stated=frozenset(self._stated),
@@ -146,70 +151,75 @@ class _File:
 
     def _general(self) -> Mapping[str, object]:
         """What [general] states; empty where it is no table."""
+        tables = f"{self._dialect.general} and {self._dialect.dataset}"
         for key, value in self._content.items():
             if key not in ("general", "datasets"):
                 meant = nearest(key, ["general", "datasets"])
-                hint = f"did you mean {meant}?" if meant else "there are [general] and [[datasets]]"
+                hint = f"did you mean {meant}?" if meant else f"there are {tables}"
                 self._problems.append(f"{self._path}: {key}={shown(value)}: unknown table ({hint}).")
         general = self._content.get("general", {})
         if not isinstance(general, dict):
             self._problems.append(
-                f"{self._path}: general={shown(general)}: this is a table. Write [general]."
+                f"{self._path}: general={shown(general)}: this is a table. Write {self._dialect.general}."
             )
             return {}
-        self._check(general, general_rules(), f"{self._path}, [general]")
+        self._check(general, general_rules(self._dialect), f"{self._path}, {self._dialect.general}")
         return general
 
     def _check_dataset(self, table: Mapping[str, object], general: Mapping[str, object], source: str) -> None:
         subsets = self._tables(table, "subsets", source)
         if table.get("subsets", []) == []:
-            self._problems.append(f"{source}: no subset. Add a [[datasets.subsets]] with image_dir.")
-        kinds: dict[KohyaKind, list[int]] = {}
+            self._problems.append(f"{source}: no subset. Add {self._dialect.subset} with image_dir.")
+        kinds: dict[SubsetKind, list[int]] = {}
         for number, subset in subsets:
-            kind = stated_kind(subset)
+            kind = stated_kind(subset, self._dialect)
             kinds.setdefault(kind, []).append(number)
-            self._check(subset, subset_rules(kind), f"{source}, subset {number}")
+            self._check(subset, subset_rules(kind, self._dialect), f"{source}, subset {number}")
             self._problems += [
-                f'{source}, subset {number}: {key} is missing. Add {key} = "...".'
-                for key in required_keys(kind)
+                f'{source}, subset {number}: {key} is missing. Add {key}{self._dialect.is_}"...".'
+                for key in required_keys(kind, self._dialect)
                 if key not in subset
             ]
         if len(kinds) > 1:
             mixed = " and ".join(f"{kind.name} ({_numbers(found)})" for kind, found in kinds.items())
             self._problems.append(
-                f"{source}: its subsets are of several kinds: {mixed}. Give each kind its own [[datasets]]."
+                f"{source}: its subsets are of several kinds: {mixed}. Give each kind its own "
+                f"{self._dialect.dataset}."
             )
-        rules = {key: rule for kind in kinds or KohyaKind for key, rule in dataset_rules(kind).items()}
+        rules = {
+            key: rule
+            for kind in kinds or SubsetKind
+            for key, rule in dataset_rules(kind, self._dialect).items()
+        }
         self._check({key: value for key, value in table.items() if key != "subsets"}, rules, source)
         if not fall_back(["resolution"], [table, general, self._defaults]):
             self._problems.append(
-                f"{source}: resolution is missing. Write resolution = 512 (or [width, height]) "
-                "here or in [general]."
+                f"{source}: resolution is missing. Write resolution{self._dialect.is_}512 "
+                f"(or [width, height]) here or in {self._dialect.general}."
             )
 
     def _check(self, table: Mapping[str, object], rules: Mapping[str, Rule], source: str) -> None:
         self._stated.update(table)
-        self._problems += [f"{source}: {problem}" for problem in table_problems(table, rules)]
+        self._problems += [f"{source}: {problem}" for problem in table_problems(table, rules, self._dialect)]
 
     def _tables(
         self, parent: Mapping[str, object], key: str, source: str
     ) -> list[tuple[int, Mapping[str, object]]]:
         """The tables of a list of tables, numbered from 1; what is no table becomes a problem."""
-        header = "[[datasets]]" if key == "datasets" else "[[datasets.subsets]]"
+        header = self._dialect.dataset if key == "datasets" else self._dialect.subset
         value = parent.get(key, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            self._problems.append(f"{source}: {key} is no list of tables. Write each one as {header}.")
+            hint = f"each one as {header}" if self._dialect.is_kohyas else f"{header} with a dash for each"
+            self._problems.append(f"{source}: {key} is no list of tables. Write {hint}.")
             return []
         return list(enumerate(value, start=1))
 
-    def _dataset(
-        self, table: Mapping[str, Any], general: Mapping[str, object], source: str
-    ) -> KohyaDatasetTable:
+    def _dataset(self, table: Mapping[str, Any], general: Mapping[str, object], source: str) -> FileDataset:
         """A table that has been checked."""
         levels = (table, general, self._defaults)
-        kind = stated_kind(table["subsets"][0])
+        kind = stated_kind(table["subsets"][0], self._dialect)
         subsets = [
-            _subset((own, *levels), kind, f"{source}, subset {number}")
+            self._subset((own, *levels), kind, f"{source}, subset {number}")
             for number, own in enumerate(table["subsets"], start=1)
         ]
         used = self._used(subsets)
@@ -218,16 +228,24 @@ class _File:
             self._problems.append(
                 f"{source}: {left} left to train on. Add a subset, or correct its num_repeats."
             )
-        return KohyaDatasetTable(
+        return FileDataset(
             source=source,
             kind=kind,
             subsets=tuple(used),
             **_settled(_DATASET_FIELDS, levels),
         )
 
-    def _used(self, subsets: Sequence[KohyaSubset]) -> list[KohyaSubset]:
+    def _subset(self, levels: Sequence[Mapping[str, object]], kind: SubsetKind, source: str) -> FileSubset:
+        names = set(subset_rules(kind, self._dialect)) | {"validation_split", "validation_seed"}
+        masks = fall_back([self._dialect.masks], levels)
+        own = _settled([name for name in _SUBSET_FIELDS if name in names], levels)
+        if masks:
+            own["mask_dir"] = Path(str(masks[self._dialect.masks]))
+        return FileSubset(source=source, kind=kind, **own)
+
+    def _used(self, subsets: Sequence[FileSubset]) -> list[FileSubset]:
         """Without duplicates and subsets that are repeated less than once, which are noted."""
-        used: dict[tuple[str, ...], KohyaSubset] = {}
+        used: dict[tuple[str, ...], FileSubset] = {}
         for subset in subsets:
             key = _identity(subset)
             if subset.num_repeats < 1:
@@ -237,12 +255,6 @@ class _File:
             else:
                 used[key] = subset
         return list(used.values())
-
-
-def _subset(levels: Sequence[Mapping[str, object]], kind: KohyaKind, source: str) -> KohyaSubset:
-    names = set(subset_rules(kind)) | {"validation_split", "validation_seed"}
-    own = [name for name in _SUBSET_FIELDS if name in names]
-    return KohyaSubset(source=source, kind=kind, **_settled(own, levels))
 
 
 def _settled(names: Sequence[str], levels: Sequence[Mapping[str, object]]) -> dict[str, Any]:
@@ -263,18 +275,19 @@ def _settled(names: Sequence[str], levels: Sequence[Mapping[str, object]]) -> di
     return values
 
 
-def _identity(subset: KohyaSubset) -> tuple[str, ...]:
+def _identity(subset: FileSubset) -> tuple[str, ...]:
     """What two subsets share when they are the same pictures, however their paths are written."""
-    metadata = subset.kind is KohyaKind.metadata
-    paths = [subset.metadata_file] if metadata else [subset.image_dir, subset.conditioning_data_dir]
+    metadata = subset.kind is SubsetKind.metadata
+    paths = [subset.metadata_file] if metadata else [subset.image_dir, subset.mask_dir]
     return tuple(os.path.realpath(path) for path in paths if path is not None)
 
 
-def _content(path: Path) -> Mapping[str, object]:
+def _content(path: Path, dialect: Dialect) -> Mapping[str, object]:
     """raises ConfigError for a file that cannot be opened or parsed"""
     ending = path.suffix.lower()
-    if ending not in (".toml", ".json"):
-        raise ConfigError(f"{path}: neither .toml nor .json. Give a kohya dataset file.")
+    if ending not in dialect.endings:
+        neither = " nor ".join(dialect.endings)
+        raise ConfigError(f"{path}: neither {neither}. Give {dialect.what}.")
     if not path.is_file():
         raise ConfigError(
             f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}. Check the path."
@@ -282,19 +295,25 @@ def _content(path: Path) -> Mapping[str, object]:
     text = ""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = tomllib.loads(text) if ending == ".toml" else json.loads(text, object_pairs_hook=_once)
+        content = _PARSERS[ending](text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened ({error.strerror}). Allow it.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8. Save it in that encoding.") from None
     except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply. Give a kohya dataset file.") from None
-    except ValueError as error:  # of both parsers
+        raise ConfigError(f"{path}: nested too deeply. Give {dialect.what}.") from None
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:  # of the parsers
         hint = "Write paths with / or in single quotes." if _WINDOWS_PATH.search(text) else "Correct it."
-        raise ConfigError(f"{path}: not {ending[1:].upper()}: {error}. {hint}") from None
+        kind = ending[1:].upper().replace("YML", "YAML")
+        raise ConfigError(f"{path}: not {kind}: {' '.join(str(error).split())}. {hint}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: no table at the top. Give a kohya dataset file.")
+        raise ConfigError(f"{path}: no table at the top. Give {dialect.what}.")
     return content
+
+
+def _read_yaml(text: str) -> object:
+    """With OmegaConf's reading of numbers (1e-4 is one), which also refuses a key that stands twice."""
+    return OmegaConf.to_container(OmegaConf.create(text)) if text.strip() else {}
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -311,9 +330,15 @@ def _numbers(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-_PATHS = ("image_dir", "metadata_file", "conditioning_data_dir")
+_PARSERS: dict[str, Callable[[str], object]] = {
+    ".toml": tomllib.loads,
+    ".json": lambda text: json.loads(text, object_pairs_hook=_once),
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+}
+_PATHS = ("image_dir", "metadata_file")
 _EMPTY_IS_NONE = ("keep_tokens_separator", "secondary_separator", "caption_prefix", "caption_suffix")
-_SUBSET_FIELDS = [entry.name for entry in fields(KohyaSubset) if entry.name not in ("source", "kind")]
+_SUBSET_FIELDS = [entry.name for entry in fields(FileSubset) if entry.name not in ("source", "kind")]
 _DATASET_FIELDS = [
-    entry.name for entry in fields(KohyaDatasetTable) if entry.name not in ("source", "kind", "subsets")
+    entry.name for entry in fields(FileDataset) if entry.name not in ("source", "kind", "subsets")
 ]

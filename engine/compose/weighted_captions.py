@@ -1,0 +1,69 @@
+"""Weights written into captions and prompts: a bad one is shown with its file, before anything is loaded."""
+
+import re
+from collections.abc import Iterator
+
+from engine.config import RunConfig, SubsetConfig
+from engine.config.sources import Sources
+from engine.data.caption_changes import settled_caption, varies
+from engine.data.scan import Scan
+from engine.models.prompt_weights import parse_weights
+from engine.sampling.prompt_file import load_prompts
+
+_NUM_SHOWN = 5
+_ESCAPED = re.compile(r"\\.")
+
+
+def weight_problems(run: RunConfig, scan: Scan, sources: Sources) -> list[str]:
+    """A sentence for each caption or prompt whose weights cannot be read; none without weighted captions."""
+    if not run.model.weighted_captions:
+        return []
+    found = [f"{where}: {text}: {problem}" for where, text, problem in _bad_texts(run, scan, sources)]
+    more = len(found) - _NUM_SHOWN
+    return found[:_NUM_SHOWN] + ([f"and {more} more captions with such weights."] if more > 0 else [])
+
+
+def _bad_texts(run: RunConfig, scan: Scan, sources: Sources) -> Iterator[tuple[str, str, str]]:
+    """(where, text, what is wrong with it)"""
+    for picture in scan.pictures:
+        config = picture.subset.config
+        where = str(picture.caption_file or picture.path)
+        texts = picture.caption.splitlines() or [""]
+        if varies(config):
+            texts.append(settled_caption(picture.caption, config))
+        for text in texts:
+            problem = _problem(text) or _torn_bracket(text, config)
+            if problem:
+                yield where, text, problem
+                break
+    if run.sampling.num_prompts == 0:
+        return
+    if problem := _problem(run.sampling.negative_prompt):
+        yield "sampling.negative_prompt", run.sampling.negative_prompt, problem
+    if sources.prompts is not None:
+        for prompt in load_prompts(sources.prompts):
+            if problem := _problem(prompt.text):
+                yield str(sources.prompts), prompt.text, problem
+
+
+def _problem(text: str) -> str | None:
+    try:
+        parse_weights(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _torn_bracket(text: str, config: SubsetConfig) -> str | None:
+    """Tags that change places would tear a bracket that holds a separator."""
+    moves = config.shuffle_caption or config.caption_tag_dropout_rate > 0 or config.token_warmup_step > 0
+    if not moves:
+        return None
+    for tag in text.split(config.caption_separator):
+        plain = _ESCAPED.sub("", tag)
+        if plain.count("(") != plain.count(")") or plain.count("[") != plain.count("]"):
+            return (
+                f"a bracket that holds {config.caption_separator!r} is torn where tags change their places. "
+                "Put the weight on each tag, or switch shuffling, tag dropout and warm-up off."
+            )
+    return None

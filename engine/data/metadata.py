@@ -1,0 +1,183 @@
+"""Captions and tags of many pictures in one JSON file, as kohya's fine-tuning tools write it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.config import DatasetConfig
+from engine.data.folder import files_below, folder_problem
+from engine.data.headers import readable_endings
+from engine.data.scan import Scan, Subset, add_pictures
+from engine.data.sentences import listed
+
+_KNOWN = frozenset(("caption", "tags", "train_resolution", "image_size"))
+
+
+@dataclass(kw_only=True, slots=True)
+class _Found:
+    """Pictures by entry, and the entries that lead to none."""
+
+    texts: dict[Path, tuple[str, Path | None]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    wordless: list[str] = field(default_factory=list)
+
+
+def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None) -> Scan:
+    """The pictures that subset.config.metadata_file names; config is the whole run's.
+
+    image_dir  where names without a folder lie, with or without their ending; None: every name is a full path
+    Source: kohya sd-scripts 0.10.1, train_util.FineTuningDataset. Unlike there an entry without a picture,
+    one that leads out of image_dir and one that fits two pictures are errors.
+    """
+    assert subset.config.metadata_file is not None, "the subset has a metadata file"
+    file = Path(subset.config.metadata_file)
+    scan = Scan(folder=subset.folder, source=subset.source, config=config, subsets=[subset])
+    said = f"{subset.source}: metadata_file={file}"
+    entries = _read_entries(file)
+    if isinstance(entries, str):
+        scan.problems.append(f"{said}: {entries}")
+        return scan
+    if image_dir is not None and (missing := folder_problem(image_dir)):
+        scan.problems.append(f"{subset.source}: image_dir={image_dir}: {missing}")
+        return scan
+    found = _find(entries, file, image_dir, subset)
+    scan.problems += [f"{said}: {problem}" for problem in _problems(found, image_dir, total=len(entries))]
+    scan.notes += _notes(entries, found, image_dir)
+    add_pictures(scan, subset, sorted(found.texts), found.texts)
+    return scan
+
+
+def entry_caption(entry: Mapping[str, object], *, separator: str, all_lines: bool) -> str | None:
+    """An entry's caption with its tags behind it; None where it has neither.
+
+    all_lines  every line of the caption is kept, each with the tags, for wildcards; else the first
+    Source: kohya sd-scripts 0.10.1, train_util.FineTuningDataset, which without wildcards puts the tags
+    behind the last line and then reads the first alone.
+    """
+    caption, tags = entry.get("caption"), entry.get("tags")
+    if caption is None:
+        caption, tags = tags, None
+    if caption is None:
+        return None
+    lines = [line.strip() for line in str(caption).splitlines() if line.strip()] or [""]
+    if not all_lines:
+        lines = lines[:1]
+    if not tags:
+        return "\n".join(lines)
+    words = str(tags).strip().replace("\n", separator)
+    return "\n".join(f"{line}{separator} {words}" if line else words for line in lines)
+
+
+def _read_entries(file: Path) -> dict[str, dict[str, object]] | str:
+    """The entries by name, or what is wrong with the file."""
+    if not file.is_file():
+        return "this is a folder. Give the file." if file.is_dir() else "no such file. Check the path."
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        return f"cannot be opened ({error.strerror}). Allow it."
+    except UnicodeDecodeError:
+        return "not UTF-8. Save it in that encoding."
+    except (ValueError, RecursionError) as error:
+        return f"not JSON ({' '.join(str(error).split())}). Correct it."
+    if not isinstance(content, dict) or not content:
+        return 'no entries. Write {"a.png": {"caption": "..."}, ...}.'
+    wrong = [
+        name
+        for name, entry in content.items()
+        if not isinstance(entry, dict)
+        or not all(isinstance(entry.get(key), str | None) for key in ("caption", "tags"))
+    ]
+    if wrong:
+        return f'entries that are no {{"caption": "...", "tags": "..."}}: {listed(wrong)}. Correct them.'
+    return content
+
+
+def _find(
+    entries: Mapping[str, Mapping[str, object]], file: Path, image_dir: Path | None, subset: Subset
+) -> _Found:
+    found, by_name = _Found(), _by_name(image_dir)
+    for name, entry in entries.items():
+        config = subset.config
+        text = entry_caption(entry, separator=config.caption_separator, all_lines=config.enable_wildcard)
+        paths = _paths_of(name, image_dir, by_name)
+        if paths is None:
+            found.outside.append(name)
+        elif not paths:
+            found.missing.append(name)
+        elif len(paths) > 1:
+            found.ambiguous.append(f"{name} ({' and '.join(path.name for path in paths)})")
+        elif paths[0] in found.texts:
+            found.twice.append(name)
+        elif text is None:
+            found.wordless.append(name)
+        else:
+            found.texts[paths[0]] = (text, file)
+    return found
+
+
+def _by_name(image_dir: Path | None) -> dict[str, list[Path]]:
+    """The pictures of the folder by their path in it, with and without the ending."""
+    by_name: dict[str, list[Path]] = {}
+    if image_dir is None:
+        return by_name
+    endings = readable_endings()
+    for path in files_below(image_dir)[0]:
+        if path.suffix.lower() in endings:
+            below = path.relative_to(image_dir)
+            by_name.setdefault(below.as_posix(), []).append(path)
+            by_name.setdefault(below.with_suffix("").as_posix(), []).append(path)
+    return by_name
+
+
+def _paths_of(name: str, image_dir: Path | None, by_name: Mapping[str, list[Path]]) -> list[Path] | None:
+    """The pictures that a name may mean; None where it leads out of the folder."""
+    path = Path(name)
+    if image_dir is None:
+        return [path] if path.is_absolute() and path.is_file() else []
+    if not path.is_absolute():
+        path = image_dir / path
+    whole, folder = Path(_normal(path)), Path(_normal(image_dir))
+    if not whole.is_relative_to(folder):
+        return None
+    return by_name.get(whole.relative_to(folder).as_posix(), [])
+
+
+def _normal(path: Path) -> str:
+    """Without . and .., links left as they are."""
+    return os.path.normpath(path.absolute())
+
+
+def _problems(found: _Found, image_dir: Path | None, *, total: int) -> list[str]:
+    where = "Give image_dir, or full paths" if image_dir is None else "Correct image_dir or the file"
+    rows: Sequence[tuple[list[str], str, str]] = (
+        (found.missing, "have no picture", f"{where}."),
+        (found.outside, f"lead out of {image_dir}", "Give the folder that holds all of them."),
+        (found.ambiguous, "fit several pictures", "Write the name with its ending."),
+        (found.twice, "name a picture that another entry names", "Keep one."),
+        (found.wordless, "have neither caption nor tags", "Write one."),
+    )
+    return [
+        f"{len(names)} of {total} entries {what}: {listed(names)}. {advice}"
+        for names, what, advice in rows
+        if names
+    ]
+
+
+def _notes(entries: Mapping[str, Mapping[str, object]], found: _Found, image_dir: Path | None) -> list[str]:
+    notes = []
+    others = sorted({key for entry in entries.values() for key in entry} - _KNOWN)
+    if others:
+        notes.append(f"the metadata also holds what is not used: {listed(others)}")
+    if any("train_resolution" in entry for entry in entries.values()):
+        notes.append("sizes that the metadata holds are not taken: the pictures' own are")
+    if image_dir is not None and not found.missing:
+        unused = {path for paths in _by_name(image_dir).values() for path in paths} - found.texts.keys()
+        if unused:
+            notes.append(f"pictures of the folder that the metadata does not name: {len(unused)}")
+    return notes

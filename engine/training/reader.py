@@ -1,0 +1,167 @@
+"""What a step needs of its pictures, read and drawn without any model, so that workers can do it ahead."""
+
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from engine.data.augment import is_flipped
+from engine.data.batches import BatchOrder
+from engine.data.caption_changes import Moment, change_caption
+from engine.data.encode import EncodedDataset, Latents
+from engine.data.views import see_picture, settled_view
+from engine.diffusion.seeding import seed_of
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ReadBatch:
+    """Pictures of one bucket at one micro-step, on the CPU."""
+
+    micro_step: int
+    step: int  # optimizer steps that are done
+    pictures: list[int]  # places in the data set
+    samples: range  # their places within the optimizer step: what is drawn depends on them
+    captions: list[str]  # the words that the text encoder is given
+    weights: Tensor  # [B] of their losses
+    mask: Tensor | None  # [B, 1, h, w] in [0, 1]; None: all of each picture counts
+    mean: Tensor | None = None  # [B, C, h, w], where latents are kept
+    std: Tensor | None = None
+    pixels: Tensor | None = None  # [B, 3, H, W] in [-1, 1], where they are not
+    text: Tensor | None = None  # [B, L, D], where embeddings are kept
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _Seen:
+    """The pictures of a batch: latents, or pixels for the VAE."""
+
+    mask: Tensor | None
+    mean: Tensor | None = None
+    std: Tensor | None = None
+    pixels: Tensor | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchReader(Dataset[ReadBatch]):
+    """The batches of a run by their micro-step: a function of seed and place, whoever reads them when."""
+
+    data: EncodedDataset
+    order: BatchOrder
+    seed: int
+    total_steps: int
+    gradient_accumulation: int
+    prior_loss_weight: float
+    latent_factor: int
+
+    def __len__(self) -> int:
+        return self.total_steps * self.gradient_accumulation
+
+    def __getitem__(self, micro_step: int) -> ReadBatch:
+        """raises  DecodeError for a picture that was damaged since the run started"""
+        step, place = divmod(micro_step, self.gradient_accumulation)
+        before = range(micro_step - place, micro_step)
+        first = sum(len(self.order.batch_at(earlier)) for earlier in before)
+        pictures = self.order.batch_at(micro_step)
+        samples = range(first, first + len(pictures))
+        moment = Moment(
+            epoch=micro_step // self.order.num_batches + 1, step=step, total_steps=self.total_steps
+        )
+        captions = [self._caption(one, place, moment) for one, place in zip(pictures, samples, strict=True)]
+        weights = [self.prior_loss_weight if self.data.pictures[one].is_reg else 1.0 for one in pictures]
+        text = [self.data.text_of(index) for index in pictures]
+        kept = [one for one in text if one is not None]
+        seen = self._seen(pictures, samples, step)
+        return ReadBatch(
+            micro_step=micro_step,
+            step=step,
+            pictures=pictures,
+            samples=samples,
+            captions=captions,
+            weights=torch.tensor(weights),
+            mask=seen.mask,
+            mean=seen.mean,
+            std=seen.std,
+            pixels=seen.pixels,
+            text=torch.stack(kept) if len(kept) == len(text) else None,
+        )
+
+    def settled_pixels(self, index: int) -> Tensor:
+        """[3, H, W] of a picture as it is."""
+        return settled_view(self.data.pictures[index], self.data.choices[index])
+
+    def _caption(self, index: int, sample: int, moment: Moment) -> str:
+        picture = self.data.pictures[index]
+        if self.data.captions:
+            return picture.caption
+        draws = random.Random(seed_of(self.seed, "caption", moment.step, sample))
+        return change_caption(picture.caption, picture.subset.config, draws=draws, moment=moment)
+
+    def _seen(self, pictures: Sequence[int], samples: Sequence[int], step: int) -> _Seen:
+        draws = [random.Random(seed_of(self.seed, "augment", step, sample)) for sample in samples]
+        if any(self.data.sides[index] for index in pictures):
+            return self._kept(pictures, draws)
+        views = [
+            see_picture(self.data.pictures[index], self.data.choices[index], one, factor=self.latent_factor)
+            for index, one in zip(pictures, draws, strict=True)
+        ]
+        return _Seen(
+            pixels=torch.stack([view.pixels for view in views]),
+            mask=self._masks(pictures, [view.mask for view in views]),
+        )
+
+    def _kept(self, pictures: Sequence[int], draws: Sequence[random.Random]) -> _Seen:
+        """Latents from the cache; pixels, to be encoded again, where it has lost any."""
+        flips = [
+            is_flipped(self.data.pictures[index].subset.config, one)
+            for index, one in zip(pictures, draws, strict=True)
+        ]
+        masks = [
+            one.flip(-1) if one is not None and flip else one
+            for one, flip in zip((self.data.masks[index] for index in pictures), flips, strict=True)
+        ]
+        found: list[Latents] = []
+        for index, flip in zip(pictures, flips, strict=True):
+            latents = self.data.latents_of(index, mirrored=flip)
+            found += [] if latents is None else [latents]
+        mask = self._masks(pictures, masks)
+        if len(found) < len(pictures):
+            whole = [self.settled_pixels(index) for index in pictures]
+            turned = [one.flip(-1) if flip else one for one, flip in zip(whole, flips, strict=True)]
+            return _Seen(pixels=torch.stack(turned), mask=mask)
+        mean, std = torch.stack([one.mean for one in found]), torch.stack([one.std for one in found])
+        return _Seen(mean=mean, std=std, mask=mask)
+
+    def _masks(self, pictures: Sequence[int], masks: Sequence[Tensor | None]) -> Tensor | None:
+        """[B, 1, h, w], ones for pictures without a mask; None where none has one."""
+        if not any(mask is not None for mask in masks):
+            return None
+        width, height = self.data.choices[pictures[0]].bucket
+        whole = torch.ones(height // self.latent_factor, width // self.latent_factor)
+        return torch.stack([whole if mask is None else mask for mask in masks])[:, None]
+
+
+def read_ahead(reader: BatchReader, micro_steps: range, *, workers: int) -> Iterator[ReadBatch]:
+    """The batches in order; so many processes read them ahead, 0 = none."""
+    loader = DataLoader(
+        reader,
+        batch_size=None,
+        sampler=micro_steps,
+        num_workers=workers,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]  # without batch_size it gets one item, no list
+        worker_init_fn=_leave_signals_to_the_run,
+        generator=torch.Generator(),  # the loader draws a seed for its workers: not from the run's generator
+    )
+    return iter(loader)
+
+
+def _as_it_is(batch: ReadBatch) -> ReadBatch:
+    return batch
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the run ends its step, saves and stops them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

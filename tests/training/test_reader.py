@@ -1,0 +1,121 @@
+"""Batches that are read ahead: the same whoever reads them, in the same places after a stop."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from engine.models.checkpoint import load_family
+from engine.training.clock import Clock
+from engine.training.feed import Feed
+from engine.training.parts import load_pictures
+from engine.training.reader import ReadBatch, read_ahead
+from tests.training.option_desk import read_tensors, write_masks_and_faces, write_photos
+from tests.training.toy_runs import small_run, train_small
+
+VARYING = (
+    "dataset.cache_latents=false",
+    "dataset.cache_text_embeddings=false",
+    "dataset.shuffle_caption=true",
+    "dataset.random_crop=true",
+    "dataset.color_aug=true",
+    "dataset.flip_aug=true",
+    "sampling.num_prompts=0",
+    "training.steps=6",
+    "training.gradient_accumulation=2",
+)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_photos(tmp_path)
+    write_masks_and_faces(tmp_path)
+    return tmp_path / "photos"
+
+
+def feed_of(folder: Path, *options: str) -> Feed:
+    run, plan = small_run(folder, *options)
+    family = load_family(run.model, device=torch.device("cpu"), dtype=torch.float32)
+    return load_pictures(run, plan, family, clock=Clock(), console=Console(quiet=True)).feed
+
+
+def assert_same(one: ReadBatch, other: ReadBatch) -> None:
+    assert (one.micro_step, one.step, one.pictures, one.samples) == (
+        other.micro_step,
+        other.step,
+        other.pictures,
+        other.samples,
+    )
+    assert one.captions == other.captions
+    for name in ("weights", "mask", "mean", "std", "pixels", "text"):
+        first, second = getattr(one, name), getattr(other, name)
+        assert type(first) is type(second), name
+        assert not isinstance(first, Tensor) or torch.equal(first, second), name
+
+
+@pytest.mark.parametrize(
+    "options", [VARYING, (*VARYING[4:], "dataset.alpha_mask=true")], ids=["varying", "kept"]
+)
+def test_workers_read_what_the_run_would_read(photos: Path, options: tuple[str, ...]) -> None:
+    pictures = photos if "dataset.alpha_mask=true" not in options else photos.parent / "clear"
+    kept = () if "dataset.color_aug=true" in options[:5] else ("dataset.color_aug=false",)
+    reader = feed_of(photos.parent, *options, *kept, f"dataset.path={pictures}").reader
+    alone = list(read_ahead(reader, range(len(reader)), workers=0))
+    ahead = list(read_ahead(reader, range(len(reader)), workers=2))
+    assert len(alone) == len(ahead) == 12
+    for one, other in zip(alone, ahead, strict=True):
+        assert_same(one, other)
+    assert_same(next(read_ahead(reader, range(7, 12), workers=0)), alone[7])
+
+
+def test_pictures_of_a_step_keep_their_places_over_its_batches(photos: Path) -> None:
+    reader = feed_of(photos.parent, *VARYING, f"dataset.path={photos}").reader
+    for first in range(0, 12, 2):
+        one, other = reader[first], reader[first + 1]
+        assert one.step == other.step == first // 2
+        assert list(one.samples) == list(range(len(one.pictures)))
+        assert other.samples.start == len(one.pictures)
+
+
+def test_a_run_with_workers_learns_the_same_bytes(photos: Path) -> None:
+    options = (*VARYING, f"dataset.path={photos}")
+    alone = train_small(photos.parent / "alone", *options, "training.workers=0")
+    ahead = train_small(photos.parent / "ahead", *options, "training.workers=2")
+    assert alone.weights is not None and ahead.weights is not None
+    assert read_tensors(alone.weights) == read_tensors(ahead.weights)
+    assert alone.run_id == ahead.run_id
+
+
+def test_ctrl_c_in_a_terminal_does_not_stop_the_workers(photos: Path) -> None:
+    # A terminal sends it to every process: the workers go on until the run itself ends.
+    reader = feed_of(photos.parent, *VARYING, f"dataset.path={photos}").reader
+    batches = read_ahead(reader, range(12), workers=1)
+    first = next(batches)
+    (worker,) = batches._workers  # type: ignore[attr-defined]
+    os.kill(worker.pid, signal.SIGINT)
+    assert [first.micro_step, *(batch.micro_step for batch in batches)] == list(range(12))
+
+
+def test_latents_that_the_cache_loses_on_the_way_are_encoded_again(photos: Path) -> None:
+    options = (
+        "sampling.num_prompts=0",
+        f"dataset.path={photos}",
+        "dataset.flip_aug=true",
+        "training.steps=6",
+    )
+    feed = feed_of(photos.parent, *options)
+    whole = [fed.batch for fed in feed.batches(0, 6)]
+    for kept in (feed.reader.data.latents, feed.reader.data.text):
+        kept._entries.clear()  # as if they had not fitted in memory
+    from_disk = [fed.batch for fed in feed.batches(0, 6)]
+    shutil.rmtree(photos.parent / "cache")
+    again = [fed.batch for fed in feed.batches(0, 6)]
+    for one, other, third in zip(whole, from_disk, again, strict=True):
+        assert torch.equal(one.mean, other.mean) and torch.equal(one.text, other.text)
+        assert torch.equal(one.mean, third.mean) and torch.equal(one.std, third.std)
+        assert torch.allclose(one.text, third.text, atol=1e-5)
