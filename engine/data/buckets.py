@@ -52,7 +52,7 @@ def make_buckets(resolution: Size, *, min_size: int, max_size: int, step: int) -
     side = int(math.sqrt(area) // step) * step
     assert side > 0, "the resolution is smaller than the step"
     sizes = {(side, side)}
-    for width in range(min_size, max_size + 1, step):
+    for width in range(min_size, min(max_size, area // min_size) + 1, step):
         height = min(max_size, area // width // step * step)
         if height >= min_size:
             sizes |= {(width, height), (height, width)}
@@ -91,7 +91,8 @@ def letterbox(width: int, height: int, bucket: Size) -> tuple[float, float, floa
         inner_width, inner_height = bucket[1] * aspect, float(bucket[1])
     else:
         inner_width, inner_height = float(bucket[0]), bucket[0] / aspect
-    left, top = (bucket[0] - inner_width) // 2, (bucket[1] - inner_height) // 2
+    # A float above the bucket's own side would be cut to -1, as the reference does.
+    left, top = max(0.0, (bucket[0] - inner_width) // 2), max(0.0, (bucket[1] - inner_height) // 2)
     return left, top, left + inner_width, top + inner_height
 
 

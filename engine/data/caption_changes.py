@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.config import SubsetConfig
 
 _WILDCARD = re.compile(r"\{([^}]+)\}")
-_BRACES = {"{{": "\ue000", "}}": "\ue001"}  # doubled braces are literal ones; private characters stand in
+_DOUBLED = ("{{", "}}")  # literal braces; private characters stand in for them
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -77,12 +77,19 @@ def _is_dropped(subset: SubsetConfig, draws: random.Random, moment: Moment) -> b
 def _fill_wildcards(text: str, draws: random.Random) -> str:
     if "\n" in text:
         text = draws.choice(text.split("\n"))
-    for braces, stand_in in _BRACES.items():
+    stand_ins = _unused(text)
+    for braces, stand_in in zip(_DOUBLED, stand_ins, strict=True):
         text = text.replace(braces, stand_in)
     text = _WILDCARD.sub(lambda found: draws.choice(found[1].split("|")), text)
-    for braces, stand_in in _BRACES.items():
+    for braces, stand_in in zip(_DOUBLED, stand_ins, strict=True):
         text = text.replace(stand_in, braces[0])
     return text
+
+
+def _unused(text: str) -> tuple[str, str]:
+    """Two private characters that the text does not hold."""
+    free = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+    return next(free), next(free)
 
 
 def _change_tags(text: str, subset: SubsetConfig, draws: random.Random, moment: Moment) -> str:

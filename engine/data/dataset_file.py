@@ -296,13 +296,14 @@ def _content(path: Path, dialect: Dialect) -> Mapping[str, object]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         content = _PARSERS[ending](text)
+        _check_words(content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened ({error.strerror}). Allow it.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8. Save it in that encoding.") from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply. Give {dialect.what}.") from None
-    except (ValueError, YAMLError, OmegaConfBaseException) as error:  # of the parsers
+    except (ValueError, TypeError, YAMLError, OmegaConfBaseException) as error:  # of the parsers
         hint = "Write paths with / or in single quotes." if _WINDOWS_PATH.search(text) else "Correct it."
         kind = ending[1:].upper().replace("YML", "YAML")
         raise ConfigError(f"{path}: not {kind}: {' '.join(str(error).split())}. {hint}") from None
@@ -313,7 +314,24 @@ def _content(path: Path, dialect: Dialect) -> Mapping[str, object]:
 
 def _read_yaml(text: str) -> object:
     """With OmegaConf's reading of numbers (1e-4 is one), which also refuses a key that stands twice."""
-    return OmegaConf.to_container(OmegaConf.create(text)) if text.strip() else {}
+    try:
+        return OmegaConf.to_container(OmegaConf.create(text)) if text.strip() else {}
+    except AssertionError:  # OmegaConf's word for a file that is one number
+        return None
+
+
+def _check_words(content: object) -> None:
+    """raises ValueError for keys and texts that a sentence about them could not show"""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if not isinstance(key, str) or not key.isprintable():
+                raise ValueError(f"a key is {key!a}, which is no word")
+            _check_words(value)
+    elif isinstance(content, list):
+        for value in content:
+            _check_words(value)
+    elif isinstance(content, str):
+        content.encode()  # half of a pair of characters raises UnicodeEncodeError, a ValueError
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

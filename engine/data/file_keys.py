@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-INTERPOLATIONS = ("area", "bicubic", "bilinear", "box", "cubic", "lanczos", "linear", "nearest")
+from engine.config import Interpolation
+
+INTERPOLATIONS = tuple(kind.name for kind in Interpolation)
 
 
 class SubsetKind(Enum):
@@ -137,6 +139,7 @@ def nearest(word: str, choices: Sequence[str]) -> str | None:
 def shown(value: object) -> str:
     """A value as a file has it, cut short."""
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -225,11 +228,18 @@ def _path_problem(value: object) -> str | None:
 
 _TRUTH = Rule(words="true or false", example="true", is_right=lambda value: isinstance(value, bool))
 _TEXT = Rule(words="a text", example='"..."', is_right=lambda value: isinstance(value, str))
+_SEPARATOR = Rule(
+    words="a text",
+    example='","',
+    is_right=_TEXT.is_right,
+    problem=lambda value: None if value else "empty: it parts no tags. Write a comma.",
+)
 _PATH = Rule(words="a text", example='"photos"', is_right=_TEXT.is_right, problem=_path_problem)
 _INT = Rule(words="a whole number", example="1", is_right=_is_int)
 _COUNT = Rule(words="a whole number", example="1", is_right=_is_int, problem=_within(1))
+_TAGS = Rule(words="a whole number", example="1", is_right=_is_int, problem=_within(0, 10_000))
 _COUNT_OR_NONE = Rule(words="a whole number", example="1", is_right=_is_int, problem=_within(0))
-_SIDE = Rule(words="a whole number of pixels", example="512", is_right=_is_int, problem=_within(1))
+_SIDE = Rule(words="a whole number of pixels", example="512", is_right=_is_int, problem=_within(1, 65536))
 _SHARE = Rule(words="a number", example="0.1", is_right=_is_number, problem=_within(0, 1))
 _STEPS = Rule(words="a number", example="100", is_right=_is_number, problem=_within(0))
 _SPLIT = Rule(words="a number with a point", example="0.1", is_right=_is_float, problem=_within(0, 1))
@@ -281,7 +291,7 @@ _KOHYAS_DATASET = {
 SUBSET_RULES = {
     "num_repeats": _INT,  # below 1 the subset is left out
     "shuffle_caption": _TRUTH,
-    "caption_separator": _TEXT,
+    "caption_separator": _SEPARATOR,
     "secondary_separator": _TEXT,
     "keep_tokens": _COUNT_OR_NONE,
     "keep_tokens_separator": _TEXT,
@@ -291,7 +301,7 @@ SUBSET_RULES = {
     "caption_dropout_rate": _SHARE,
     "caption_dropout_every_n_epochs": _COUNT_OR_NONE,
     "caption_tag_dropout_rate": _SHARE,
-    "token_warmup_min": _COUNT_OR_NONE,
+    "token_warmup_min": _TAGS,
     "token_warmup_step": _STEPS,
     "flip_aug": _TRUTH,
     "color_aug": _TRUTH,

@@ -72,6 +72,7 @@ def test_the_drawn_options_are_all_legal(times: int) -> None:
 @TIMES
 def test_buckets_lie_between_the_limits_and_within_the_area(times: int) -> None:
     @examples(60 * times)
+    @example(DatasetConfig(max_bucket_reso=64 * 10**12))  # which no bucket can reach
     @given(datasets())
     def check(dataset: DatasetConfig) -> None:
         buckets = buckets_of(dataset)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from picture_files import noise_picture
 
+from engine.config import Interpolation
 from engine.data.interpolation import Pixels
 from engine.data.resize import INTERPOLATIONS, resize_pixels
 
@@ -162,3 +163,7 @@ def test_turning_the_picture_over_turns_the_result_over(name: str) -> None:
 def test_resizing_imports_no_torch() -> None:
     code = "import sys, engine.data.resize; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
+
+
+def test_every_kind_that_can_be_asked_for_is_there() -> None:
+    assert set(INTERPOLATIONS) == {kind.name for kind in Interpolation}
