@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.data.captions import read_caption, read_captions
+from engine.data.captions import read_captions
 from engine.data.folder import FolderListing, list_files
 from engine.data.headers import header_reader, read_size, read_sizes
 from engine.data.read_worker import TEXTS
@@ -166,7 +166,7 @@ def _seconds_of_scans(settings: Settings, folder: Path, cache: Path) -> dict[str
         "Pillow, size and orientation": (pillow, lambda: [read_size(path) for path in paths]),
         ONE_BY_ONE: (
             pillow,
-            lambda: [(read_size(path), read_caption(path, CAPTION_ENDINGS)) for path in paths],
+            lambda: [(read_size(path), _plain_caption(path)) for path in paths],
         ),
         "dates alone": (lambda folder: None, lambda: list_files(folder)),
     }
@@ -194,6 +194,15 @@ def _picture_names(listing: FolderListing) -> list[str]:
 def _pillow_size(path: Path) -> tuple[int, int]:
     with Image.open(path) as image:
         return image.size
+
+
+def _plain_caption(picture: Path) -> str | None:
+    """As a script would read it."""
+    for ending in CAPTION_ENDINGS:
+        path = picture.with_suffix(ending)
+        if path.is_file():
+            return path.read_text(encoding="utf-8-sig").split("\n", 1)[0].strip()
+    return None
 
 
 def _kind(number: int) -> tuple[str, bytes]:

@@ -13,7 +13,6 @@ from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.batches import batch_groups
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
-from engine.data.layouts import scan_dataset
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
 from engine.data.scan import Scan
 
@@ -21,9 +20,8 @@ _LARGEST_SCALE = 2.0  # a picture that is enlarged more than this is named
 _NUM_NAMED = 5
 
 
-def make_plan(run: RunConfig, sources: Sources) -> Plan:
+def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     """The plan; raises ConfigError with everything in the pictures or the model that prevents the run."""
-    scan = scan_dataset(run.dataset, sources.pictures)
     if problems := scan.problems or weight_problems(run, scan, sources):
         raise ConfigError(problems)
     checkpoint = read_checkpoint(run.model)

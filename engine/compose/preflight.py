@@ -13,6 +13,7 @@ from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
 from engine.config.sources import Sources
 from engine.data.layouts import scan_dataset
+from engine.data.scan import Indexes, Scan
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.optimizers.build import check_args
 from engine.sampling.prompt_file import load_prompts
@@ -29,7 +30,9 @@ def preflight(
                    after all other checks
     check_scoring  what prevents the scores, given the sources; asked where there will be scores
     """
-    problems = disk_problems(run)
+    indexes = Indexes(Path(run.cache_dir))
+    scan = _given_scan(run, indexes)
+    problems = disk_problems(run, scan=scan)
     if problems:
         raise ConfigError(problems)
     sources = own_sources(run)
@@ -37,17 +40,22 @@ def preflight(
         sources = demo_sources(run, draw_demo(run.dataset.concept or DEMO_CONCEPTS[0], Path(run.cache_dir)))
     if run.evaluation.enabled and (problems := check_scoring(sources)):
         raise ConfigError(problems)
-    return make_plan(run, sources)
+    if scan is None:
+        scan = scan_dataset(run.dataset, sources.pictures, indexes)
+    indexes.save()
+    return make_plan(run, sources, scan)
 
 
-def disk_problems(run: RunConfig, *, refused: bool = False) -> list[str]:
+def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = False) -> list[str]:
     """All that stands against the run on this machine; nothing is written.
 
+    scan     of the pictures, where they are given and were looked at
     refused  something else already prevents the run: what only torch can tell is not asked
     """
+    looked_at = scan or _given_scan(run, Indexes())
     problems = [
         *checkpoint_problems(run.model),
-        *_picture_problems(run),
+        *([] if looked_at is None else looked_at.problems),
         *_prompt_problems(run),
         *_evaluation_problems(run),
         *_folder_problems("output_dir", run.output_dir),
@@ -60,9 +68,10 @@ def disk_problems(run: RunConfig, *, refused: bool = False) -> list[str]:
     return problems or _device_problems(run)  # the device is asked last: only torch knows
 
 
-def _picture_problems(run: RunConfig) -> list[str]:
+def _given_scan(run: RunConfig, indexes: Indexes) -> Scan | None:
+    """The user's own pictures; None: the demo's."""
     given = given_pictures(run.dataset)
-    return [] if given is None else scan_dataset(run.dataset, Path(given)).problems
+    return None if given is None else scan_dataset(run.dataset, Path(given), indexes)
 
 
 def _prompt_problems(run: RunConfig) -> list[str]:

@@ -3,6 +3,7 @@
 import math
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.config import SubsetConfig
@@ -52,6 +53,15 @@ def change_caption(caption: str, subset: SubsetConfig, *, draws: random.Random, 
     if subset.secondary_separator:
         text = text.replace(subset.secondary_separator, subset.caption_separator)
     return text
+
+
+def caption_settler(subset: SubsetConfig) -> Callable[[str], str]:
+    """What makes a written caption final: as the text encoder gets it, unless it varies from step to step."""
+    if varies(subset):
+        return lambda caption: caption
+    if subset.caption_prefix is subset.caption_suffix is subset.secondary_separator is None:
+        return lambda caption: caption.partition("\n")[0]  # which is all that settled_caption would do
+    return lambda caption: settled_caption(caption, subset)
 
 
 def settled_caption(caption: str, subset: SubsetConfig) -> str:

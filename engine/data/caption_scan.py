@@ -2,47 +2,54 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from engine.config import SubsetConfig
-from engine.data.captions import CaptionError, CaptionFile, find_caption, read_caption_file
+from engine.data.captions import read_captions
+from engine.data.folder import FolderListing
+from engine.data.scan_index import ScanIndex
 from engine.data.sentences import listed, pictures
 
 _CAPTION_LIKE = frozenset((".caption", ".txt"))
 
 
 class CaptionScan:
-    """The captions of the pictures of a folder, as they are written."""
+    """The captions of the pictures of a folder, as they are written; names are paths within it."""
 
-    def __init__(self, config: SubsetConfig, paths: Sequence[Path], folder: Path) -> None:
-        self._config = config
-        self._num_paths = len(paths)
-        self._files: dict[Path, CaptionFile] = {}
-        self._wrong: list[str] = []
-        self._without: list[str] = []
-        self.texts: dict[Path, str] = {}
-        for path in paths:
-            self._read(path, folder)
+    def __init__(
+        self, config: SubsetConfig, listing: FolderListing, names: Sequence[str], index: ScanIndex
+    ) -> None:
+        self._config, self._listing, self._names = config, listing, names
+        self._found = read_captions(
+            listing, names, config.caption_extension, index, all_lines=config.enable_wildcard
+        )
+        found, folder = self._found, listing.folder
+        self._without = [name for name in names if name not in found.files]
+        self.texts: dict[str, tuple[str, Path | None]] = {
+            name: (text, folder / found.files[name]) for name, text in found.texts.items()
+        }
+        if config.class_tokens is not None:
+            self.texts |= dict.fromkeys(self._without, (config.class_tokens, None))
 
-    def file_of(self, path: Path) -> Path | None:
-        """The file that a picture's caption is from; None: the class tokens."""
-        return self._files[path].path if path in self._files else None
-
-    def problems(self, files: Sequence[Path], options: str) -> list[str]:
+    def problems(self, options: str) -> list[str]:
         """Sentences; options is what stands before the name of an option."""
         problems = []
-        if self._wrong:
+        if self._found.errors:
+            wrong = [f"{name} ({why})" for name, why in sorted(self._found.errors.items())]
             problems.append(
-                f"{len(self._wrong)} caption files cannot be used: {listed(self._wrong)}. "
+                f"{len(wrong)} caption files cannot be used: {listed(wrong)}. "
                 "Write the caption into the first line, in UTF-8."
             )
-        if self._without:
+        if self._without and self._config.class_tokens is None:
             endings = self._config.caption_extension
-            seen = Counter(file.suffix for file in files if file.suffix in _CAPTION_LIKE | set(endings))
-            counts = ", ".join(f"{count} {ending}" for ending, count in sorted(seen.items())) or "none"
+            like_captions = _CAPTION_LIKE | set(endings)
+            seen = Counter(PurePath(name).suffix for name in self._listing.stamps)
+            counts = [
+                f"{count} {ending}" for ending, count in sorted(seen.items()) if ending in like_captions
+            ]
             problems.append(
-                f"{len(self._without)} of {pictures(self._num_paths)} have no caption: "
-                f"{listed(self._without)}. Caption files in the folder: {counts}; "
+                f"{len(self._without)} of {pictures(len(self._names))} have no caption: "
+                f"{listed(self._without)}. Caption files in the folder: {', '.join(counts) or 'none'}; "
                 f"read are {', '.join(endings)}. "
                 f"Put a text file beside each picture, or set {options}class_tokens."
             )
@@ -50,32 +57,18 @@ class CaptionScan:
 
     def notes(self) -> list[str]:
         """What a user may not expect."""
-        notes = []
-        several = sum(found.num_others > 0 for found in self._files.values())
-        if several:
+        notes, found = [], self._found
+        if found.num_others:
             order = ", ".join(self._config.caption_extension)
-            notes.append(f"{pictures(several)} with several caption files; the first of {order} is read")
-        without = self._num_paths - len(self._files) - len(self._without)
-        if without:
-            notes.append(f"{pictures(without)} without a caption file; class_tokens is their caption")
-        empty = sum(not self.texts.get(path, "-") for path in self._files)
+            several = pictures(len(found.num_others))
+            notes.append(f"{several} with several caption files; the first of {order} is read")
+        if self._without and self._config.class_tokens is not None:
+            without = pictures(len(self._without))
+            notes.append(f"{without} without a caption file; class_tokens is their caption")
+        empty = sum(not text for text in found.texts.values())
         if empty:
             notes.append(f"{pictures(empty)} with an empty caption: the first line of the file is blank")
-        shared = len(self._files) - len({found.path for found in self._files.values()})
+        shared = len(found.files) - len(set(found.files.values()))
         if shared:
             notes.append(f"{pictures(shared)} with a caption file that another picture uses too")
         return notes
-
-    def _read(self, path: Path, folder: Path) -> None:
-        found = find_caption(path, self._config.caption_extension)
-        if found is None:
-            if self._config.class_tokens is not None:
-                self.texts[path] = self._config.class_tokens
-            else:
-                self._without.append(path.relative_to(folder).as_posix())
-            return
-        self._files[path] = found
-        try:
-            self.texts[path] = read_caption_file(found.path, all_lines=self._config.enable_wildcard)
-        except CaptionError as error:
-            self._wrong.append(f"{found.path.relative_to(folder).as_posix()} ({error})")

@@ -1,25 +1,13 @@
-"""The caption of a picture: the first line of the text file beside it."""
+"""The captions of pictures: of each the first line of the text file beside it."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine.data.caption_text import CaptionError, read_text
 from engine.data.folder import FolderListing
 from engine.data.read_files import read_texts
 from engine.data.scan_index import ScanIndex
-
-__all__ = ["CaptionError", "CaptionFile", "Captions", "find_caption", "read_caption", "read_caption_file"]
-__all__ += ["read_captions"]
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class CaptionFile:
-    """The file that a caption is read from, and how many others were passed over for it."""
-
-    path: Path
-    num_others: int
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -42,9 +30,12 @@ def read_captions(
 ) -> Captions:
     """The captions of pictures of a folder, from the index where their files have not changed.
 
-    Files are chosen as find_caption chooses them, among those of the listing; those read are added to the
-    index. A picture in neither texts nor files has no caption; one in files alone has one with an error.
-    names  of the pictures, from the listing
+    The first of name.caption, name.txt, ... that is there, and of it the first line. A picture whose name
+    ends in four _ parts (cut-out faces are named so) may also use the caption of the name without them. A
+    picture in neither texts nor files has no caption; one in files alone has one with an error.
+    names      of the pictures, from the listing
+    all_lines  every line that is not blank, for wildcards, which draw one of them
+    Source: kohya sd-scripts 0.10.1, train_util.DreamBoothDataset.read_caption.
     """
     files, num_others = _caption_files(listing, names, extensions)
     wanted = list(dict.fromkeys(files.values()))
@@ -65,42 +56,6 @@ def read_captions(
         if name in texts
     }
     return Captions(texts=captions, files=files, num_others=num_others, errors=errors)
-
-
-def find_caption(image: Path, extensions: Sequence[str]) -> CaptionFile | None:
-    """The first of name.caption, name.txt, ... that is there.
-
-    A picture whose name ends in four _ parts (cut-out faces are named so) may also use the caption of
-    the name without them. Source: kohya sd-scripts, DreamBoothDataset.read_caption.
-    """
-    for stem in _stems(image):
-        paths = [image.with_name(stem + extension) for extension in extensions]
-        found = [path for path in paths if path.is_file()]
-        if found:
-            return CaptionFile(path=found[0], num_others=len(found) - 1)
-    return None
-
-
-def read_caption_file(path: Path, *, all_lines: bool = False) -> str:
-    """The first line without the blanks around it; a blank first line is an empty caption.
-
-    all_lines  every line that is not blank, for wildcards, which draw one of them
-    raises  CaptionError for an empty file, for one that is not UTF-8 and for one that cannot be opened
-    """
-    return _caption(read_text(os.fspath(path)), all_lines=all_lines)
-
-
-def read_caption(image: Path, extensions: Sequence[str]) -> str | None:
-    """The caption of a picture, or None when no file holds one.
-
-    raises  CaptionError, as read_caption_file
-    """
-    found = find_caption(image, extensions)
-    return None if found is None else read_caption_file(found.path)
-
-
-def _stems(image: Path) -> list[str]:
-    return [image.stem, *_other_stems(image.stem)]
 
 
 def _other_stems(stem: str) -> list[str]:

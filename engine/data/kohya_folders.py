@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.config import DatasetConfig
 from engine.data.folder import folder_problem
 from engine.data.headers import readable_endings
-from engine.data.scan import Scan, Subset, scan_subset
+from engine.data.scan import Indexes, Scan, Subset, scan_subset
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -30,15 +30,17 @@ def parse_folder_name(name: str) -> FolderName | None:
     return FolderName(repeats=repeats, words=words) if repeats >= 1 else None
 
 
-def scan_kohya_folders(config: DatasetConfig, parent: Path, reg_parent: Path | None) -> list[Scan]:
+def scan_kohya_folders(
+    config: DatasetConfig, parent: Path, reg_parent: Path | None, indexes: Indexes
+) -> list[Scan]:
     """The pictures of all folders below both parents, each folder a subset."""
-    scans = _scan_parent(config, parent, key="path")
+    scans = _scan_parent(config, parent, indexes, key="path")
     if reg_parent is not None:
-        scans += _scan_parent(config, reg_parent, key="reg_path")
+        scans += _scan_parent(config, reg_parent, indexes, key="reg_path")
     return scans
 
 
-def _scan_parent(config: DatasetConfig, parent: Path, *, key: str) -> list[Scan]:
+def _scan_parent(config: DatasetConfig, parent: Path, indexes: Indexes, *, key: str) -> list[Scan]:
     whole = Scan(folder=parent, source=f"dataset.{key}={getattr(config, key) or parent}", config=config)
     if missing := folder_problem(parent):
         whole.problems.append(f"{whole.source}: {missing}")
@@ -59,8 +61,8 @@ def _scan_parent(config: DatasetConfig, parent: Path, *, key: str) -> list[Scan]
         whole.notes.append(f"pictures beside the folders are not read: {loose}")
     if ignored:
         whole.notes.append(f"folders without a number in front are not read: {', '.join(ignored)}")
-    parts = [_scan_named(config, folder, name, key) for folder, name in named if name is not None]
-    return [whole, *parts]
+    subsets = [_subset(config, folder, name, key) for folder, name in named if name is not None]
+    return [whole, *(scan_subset(subset, config, indexes) for subset in subsets)]
 
 
 def _no_named_folder(parent: Path, count: int) -> str:
@@ -72,10 +74,9 @@ def _no_named_folder(parent: Path, count: int) -> str:
     )
 
 
-def _scan_named(config: DatasetConfig, folder: Path, name: FolderName, key: str) -> Scan:
+def _subset(config: DatasetConfig, folder: Path, name: FolderName, key: str) -> Subset:
     own = replace(
         config, path=str(folder), class_tokens=name.words or None, num_repeats=name.repeats, reg_path=None
     )
     is_reg = key == "reg_path"
-    subset = Subset(source=f"dataset.{key}={folder}", folder=folder, config=own, is_reg=is_reg)
-    return scan_subset(subset, config)
+    return Subset(source=f"dataset.{key}={folder}", folder=folder, config=own, is_reg=is_reg)

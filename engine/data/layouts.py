@@ -9,32 +9,34 @@ from engine.data.hold_out import hold_out
 from engine.data.kohya_folders import scan_kohya_folders
 from engine.data.metadata import scan_metadata
 from engine.data.repeats import regularisation_repeats
-from engine.data.scan import Picture, Scan, Subset, scan_folder
+from engine.data.scan import Indexes, Picture, Scan, Subset, scan_folder
 from engine.data.subset_scan import scan_dataset_file
 
 
-def scan_dataset(config: DatasetConfig, source: Path) -> Scan:
+def scan_dataset(config: DatasetConfig, source: Path, indexes: Indexes | None = None) -> Scan:
     """The pictures of a folder, a parent of folders or a file of datasets; problems are in the scan.
 
     Some are held out where a validation split is asked for; regularisation pictures are repeated, or left
     unused, until they are as many as those to learn.
+    indexes  what earlier scans have read; the caller saves what this one adds
     """
-    whole = _joined(_parts(config, source), config, source)
+    whole = _joined(_parts(config, source, indexes or Indexes()), config, source)
     if not whole.problems:
         hold_out(whole)
     _balance(whole)
     return whole
 
 
-def _parts(config: DatasetConfig, source: Path) -> list[Scan]:
+def _parts(config: DatasetConfig, source: Path, indexes: Indexes) -> list[Scan]:
     if is_dataset_file(config):
-        return scan_dataset_file(config, source)
+        return scan_dataset_file(config, source, indexes)
     if config.layout is Layout.kohya:
-        return scan_kohya_folders(config, source, None if config.reg_path is None else Path(config.reg_path))
+        reg = None if config.reg_path is None else Path(config.reg_path)
+        return scan_kohya_folders(config, source, reg, indexes)
     if config.metadata_file is not None:
         subset = Subset(source=f"dataset.path={config.path or source}", folder=source, config=config)
-        return [scan_metadata(subset, config, source)]
-    return [scan_folder(config, source)]
+        return [scan_metadata(subset, config, source, indexes)]
+    return [scan_folder(config, source, indexes)]
 
 
 def _joined(parts: Sequence[Scan], config: DatasetConfig, source: Path) -> Scan:

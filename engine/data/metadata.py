@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.config import DatasetConfig
-from engine.data.folder import files_below, folder_problem
-from engine.data.headers import readable_endings
-from engine.data.scan import Scan, Subset, add_pictures
+from engine.config import DatasetConfig, SubsetConfig
+from engine.data.folder import FolderListing, folder_problem, list_files
+from engine.data.headers import HeaderError, Headers, read_size, read_sizes, readable_endings
+from engine.data.scan import Indexes, Scan, Subset, add_pictures
 from engine.data.sentences import listed
 
 _KNOWN = frozenset(("caption", "tags", "train_resolution", "image_size"))
@@ -17,9 +17,9 @@ _KNOWN = frozenset(("caption", "tags", "train_resolution", "image_size"))
 
 @dataclass(kw_only=True, slots=True)
 class _Found:
-    """Pictures by entry, and the entries that lead to none."""
+    """Captions by picture, and the entries that lead to none."""
 
-    texts: dict[Path, tuple[str, Path | None]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class _Found:
     wordless: list[str] = field(default_factory=list)
 
 
-def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None) -> Scan:
+def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None, indexes: Indexes) -> Scan:
     """The pictures that subset.config.metadata_file names; config is the whole run's.
 
     image_dir  where names without a folder lie, with or without their ending; None: every name is a full path
@@ -45,10 +45,17 @@ def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None)
     if image_dir is not None and (missing := folder_problem(image_dir)):
         scan.problems.append(f"{subset.source}: image_dir={image_dir}: {missing}")
         return scan
-    found = _find(entries, file, image_dir, subset)
+    listing = None if image_dir is None else list_files(image_dir)
+    by_name = {} if listing is None else _by_name(listing)
+    found = _find(entries, by_name, image_dir, subset.config)
     scan.problems += [f"{said}: {problem}" for problem in _problems(found, image_dir, total=len(entries))]
-    scan.notes += _notes(entries, found, image_dir)
-    add_pictures(scan, subset, sorted(found.texts), found.texts)
+    scan.notes += _notes(entries)
+    unused = {name for names in by_name.values() for name in names} - found.texts.keys()
+    if unused and not found.missing:
+        scan.notes.append(f"pictures of the folder that the metadata does not name: {len(unused)}")
+    names = sorted(found.texts)
+    headers = _full_paths(names) if listing is None else read_sizes(listing, names, indexes.of(listing))
+    add_pictures(scan, subset, headers, {name: (text, file) for name, text in found.texts.items()})
     return scan
 
 
@@ -99,53 +106,62 @@ def _read_entries(file: Path) -> dict[str, dict[str, object]] | str:
 
 
 def _find(
-    entries: Mapping[str, Mapping[str, object]], file: Path, image_dir: Path | None, subset: Subset
+    entries: Mapping[str, Mapping[str, object]],
+    by_name: Mapping[str, list[str]],
+    image_dir: Path | None,
+    config: SubsetConfig,
 ) -> _Found:
-    found, by_name = _Found(), _by_name(image_dir)
+    found = _Found()
     for name, entry in entries.items():
-        config = subset.config
         text = entry_caption(entry, separator=config.caption_separator, all_lines=config.enable_wildcard)
-        paths = _paths_of(name, image_dir, by_name)
-        if paths is None:
+        pictures = _pictures_of(name, image_dir, by_name)
+        if pictures is None:
             found.outside.append(name)
-        elif not paths:
+        elif not pictures:
             found.missing.append(name)
-        elif len(paths) > 1:
-            found.ambiguous.append(f"{name} ({' and '.join(path.name for path in paths)})")
-        elif paths[0] in found.texts:
+        elif len(pictures) > 1:
+            found.ambiguous.append(f"{name} ({' and '.join(pictures)})")
+        elif pictures[0] in found.texts:
             found.twice.append(name)
         elif text is None:
             found.wordless.append(name)
         else:
-            found.texts[paths[0]] = (text, file)
+            found.texts[pictures[0]] = text
     return found
 
 
-def _by_name(image_dir: Path | None) -> dict[str, list[Path]]:
-    """The pictures of the folder by their path in it, with and without the ending."""
-    by_name: dict[str, list[Path]] = {}
-    if image_dir is None:
-        return by_name
+def _by_name(listing: FolderListing) -> dict[str, list[str]]:
+    """The pictures of a folder by their name in it, with and without the ending."""
+    by_name: dict[str, list[str]] = {}
     endings = readable_endings()
-    for path in files_below(image_dir)[0]:
-        if path.suffix.lower() in endings:
-            below = path.relative_to(image_dir)
-            by_name.setdefault(below.as_posix(), []).append(path)
-            by_name.setdefault(below.with_suffix("").as_posix(), []).append(path)
+    for name in listing.stamps:
+        base, dot, ending = name.rpartition(".")
+        if dot + ending.lower() in endings:
+            by_name.setdefault(name, []).append(name)
+            by_name.setdefault(base, []).append(name)
     return by_name
 
 
-def _paths_of(name: str, image_dir: Path | None, by_name: Mapping[str, list[Path]]) -> list[Path] | None:
+def _pictures_of(name: str, image_dir: Path | None, by_name: Mapping[str, list[str]]) -> list[str] | None:
     """The pictures that a name may mean; None where it leads out of the folder."""
     path = Path(name)
     if image_dir is None:
-        return [path] if path.is_absolute() and path.is_file() else []
-    if not path.is_absolute():
-        path = image_dir / path
-    whole, folder = Path(_normal(path)), Path(_normal(image_dir))
+        return [name] if path.is_absolute() and path.is_file() else []
+    whole, folder = Path(_normal(image_dir / path)), Path(_normal(image_dir))
     if not whole.is_relative_to(folder):
         return None
     return by_name.get(whole.relative_to(folder).as_posix(), [])
+
+
+def _full_paths(names: Sequence[str]) -> Headers:
+    """Pictures that lie in no common folder are read one by one."""
+    headers = Headers()
+    for name in names:
+        try:
+            headers.sizes[name] = read_size(Path(name))
+        except HeaderError as error:
+            headers.errors[name] = str(error)
+    return headers
 
 
 def _normal(path: Path) -> str:
@@ -169,15 +185,11 @@ def _problems(found: _Found, image_dir: Path | None, *, total: int) -> list[str]
     ]
 
 
-def _notes(entries: Mapping[str, Mapping[str, object]], found: _Found, image_dir: Path | None) -> list[str]:
+def _notes(entries: Mapping[str, Mapping[str, object]]) -> list[str]:
     notes = []
     others = sorted({key for entry in entries.values() for key in entry} - _KNOWN)
     if others:
         notes.append(f"the metadata also holds what is not used: {listed(others)}")
     if any("train_resolution" in entry for entry in entries.values()):
         notes.append("sizes that the metadata holds are not taken: the pictures' own are")
-    if image_dir is not None and not found.missing:
-        unused = {path for paths in _by_name(image_dir).values() for path in paths} - found.texts.keys()
-        if unused:
-            notes.append(f"pictures of the folder that the metadata does not name: {len(unused)}")
     return notes

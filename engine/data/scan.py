@@ -2,16 +2,18 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from engine.config import DatasetConfig, dataset_size
-from engine.data.caption_changes import settled_caption, varies
+from engine.data.caption_changes import caption_settler
 from engine.data.caption_scan import CaptionScan
-from engine.data.folder import files_below, folder_problem, left_out, no_pictures
-from engine.data.headers import HeaderError, read_size, readable_endings
+from engine.data.face_crop import face_of
+from engine.data.folder import FolderListing, folder_problem, left_out, list_files, no_pictures
+from engine.data.headers import Headers, header_reader, read_sizes, readable_endings
 from engine.data.mask_files import find_masks
+from engine.data.scan_index import ScanIndex, index_file, load_index, save_index
 from engine.data.sentences import listed, pictures
 
 _NOT_OF_THE_LOOK = frozenset(  # options that say where pictures lie; what they lead to is looked at itself
@@ -29,10 +31,6 @@ class Subset:
     options: str = "dataset."  # what stands before the name of an option in a sentence
     dataset: int = 0  # subsets of one data set share their batches
     is_reg: bool = False  # regularisation: of the class, not of what is learnt
-
-    def final(self, caption: str) -> str:
-        """As the text encoder gets it, unless that is another caption at each step."""
-        return caption if varies(self.config) else settled_caption(caption, self.config)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -87,14 +85,38 @@ class Scan:
         return dict(sorted(Counter(file.suffix for file in files if file is not None).items()))
 
 
-def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
+class Indexes:
+    """What earlier scans of each folder have read, below the cache folder; without one nothing is kept."""
+
+    def __init__(self, cache_dir: Path | None = None) -> None:
+        self._cache_dir = cache_dir
+        self._used: list[tuple[ScanIndex, FolderListing]] = []
+
+    def of(self, listing: FolderListing) -> ScanIndex:
+        """The index of a folder, to be read from and added to."""
+        index = ScanIndex()
+        if self._cache_dir is not None:
+            index = load_index(index_file(self._cache_dir, listing.folder), reader=header_reader())
+        self._used.append((index, listing))
+        return index
+
+    def save(self) -> None:
+        """Write what was read anew; where that cannot be, the next scan is only slower."""
+        for index, listing in self._used:
+            if self._cache_dir is not None:
+                save_index(
+                    index, index_file(self._cache_dir, listing.folder), listing, reader=header_reader()
+                )
+
+
+def scan_folder(config: DatasetConfig, folder: Path, indexes: Indexes | None = None) -> Scan:
     """Find the pictures of a folder and its sub-folders, their sizes and their captions.
 
     folder   what config.path means, or the folder that stands in for it
     returns  a Scan whose problems hold everything that keeps a run from starting
     """
     subset = Subset(source=f"dataset.path={config.path or folder}", folder=folder, config=config)
-    scan = scan_subset(subset, config)
+    scan = scan_subset(subset, config, indexes or Indexes())
     tokens = config.class_tokens
     if tokens is not None and scan.pictures and all(one.caption_file for one in scan.pictures):
         scan.problems.append(
@@ -103,7 +125,7 @@ def scan_folder(config: DatasetConfig, folder: Path) -> Scan:
     return scan
 
 
-def scan_subset(subset: Subset, config: DatasetConfig) -> Scan:
+def scan_subset(subset: Subset, config: DatasetConfig, indexes: Indexes) -> Scan:
     """The pictures of one folder; config is the whole run's."""
     folder, shown = subset.folder, subset.source
     scan = Scan(folder=folder, source=shown, config=config, subsets=[subset])
@@ -111,49 +133,70 @@ def scan_subset(subset: Subset, config: DatasetConfig) -> Scan:
     if missing:
         scan.problems.append(f"{shown}: {missing}")
         return scan
-    files, closed = files_below(folder)
-    if closed:
-        scan.problems.append(f"{shown}: no permission to open {listed(closed)}. Allow it, or move it away.")
+    listing = list_files(folder)
+    if listing.closed:
+        scan.problems.append(
+            f"{shown}: no permission to open {listed(listing.closed)}. Allow it, or move it away."
+        )
     endings = readable_endings()
-    paths = [file for file in files if file.suffix.lower() in endings]
-    if not paths and not closed:
-        scan.problems.append(f"{shown}: {no_pictures(len(files), endings)}")
+    names = [name for name in listing.stamps if PurePath(name).suffix.lower() in endings]
+    if not names and not listing.closed:
+        scan.problems.append(f"{shown}: {no_pictures(len(listing.stamps), endings)}")
         return scan
-    captions = CaptionScan(subset.config, paths, folder)
-    scan.notes = captions.notes() + left_out(files, endings)
-    texts = {path: (text, captions.file_of(path)) for path, text in captions.texts.items()}
-    add_pictures(scan, subset, paths, texts)
-    scan.problems += [f"{shown}: {problem}" for problem in captions.problems(files, subset.options)]
+    index = indexes.of(listing)
+    captions = CaptionScan(subset.config, listing, names, index)
+    scan.notes = captions.notes() + left_out(listing.stamps, endings)
+    add_pictures(scan, subset, read_sizes(listing, names, index), captions.texts)
+    scan.problems += [f"{shown}: {problem}" for problem in captions.problems(subset.options)]
     return scan
 
 
 def add_pictures(
-    scan: Scan, subset: Subset, paths: Sequence[Path], texts: dict[Path, tuple[str, Path | None]]
+    scan: Scan, subset: Subset, headers: Headers, texts: Mapping[str, tuple[str, Path | None]]
 ) -> None:
     """Those of a subset whose header can be read, with their masks; the others become a problem.
 
-    texts  caption as it is written, and the file that it is from, of each picture that has one
+    headers  of pictures by their name within subset.folder
+    texts    caption as it is written, and the file that it is from, of each picture that has one
     """
-    sizes, unreadable = _read_headers(paths, subset.folder)
-    if unreadable:
-        count = f"{len(unreadable)} of {pictures(len(paths))} cannot be read"
+    folder, config = subset.folder, subset.config
+    if headers.errors:
+        unreadable = [f"{name} ({why})" for name, why in headers.errors.items()]
+        count = f"{len(unreadable)} of {pictures(len(unreadable) + len(headers.sizes))} cannot be read"
         scan.problems.append(f"{subset.source}: {count}: {listed(unreadable)}. Repair or remove them.")
-    masks, without_mask = find_masks(subset.config, subset.folder, sizes)
+    paths = {name: folder / name for name in headers.sizes}
+    masks, without_mask = find_masks(config, headers.sizes)
     scan.problems += [f"{subset.source}: {problem}" for problem in without_mask]
-    scan.pictures += [
-        Picture(
-            path=path,
-            width=sizes[path][0],
-            height=sizes[path][1],
-            caption=subset.final(texts[path][0]),
-            caption_file=texts[path][1],
-            repeats=subset.config.num_repeats,
-            subset=subset,
-            mask=masks.get(path),
+    if config.face_crop_aug_range is not None:
+        faceless = [name for name in headers.sizes if face_of(paths[name]) is None]
+        _tell_of_faceless(scan, subset, faceless, num_pictures=len(headers.sizes))
+    settle = caption_settler(config)
+    for name, (width, height) in headers.sizes.items():
+        if name in texts:
+            caption, file = texts[name]
+            scan.pictures.append(
+                Picture(
+                    path=paths[name],
+                    width=width,
+                    height=height,
+                    caption=settle(caption),
+                    caption_file=file,
+                    repeats=config.num_repeats,
+                    subset=subset,
+                    mask=masks.get(name),
+                )
+            )
+
+
+def _tell_of_faceless(scan: Scan, subset: Subset, faceless: list[str], *, num_pictures: int) -> None:
+    """Pictures whose name tells of no face are cut as all others are; none with a face is a mistake."""
+    if num_pictures and len(faceless) == num_pictures:
+        scan.problems.append(
+            f"{subset.source}: {subset.options}face_crop_aug_range: no picture's name tells of a face. "
+            "Name them name_x_y_width_height.png, or leave it out."
         )
-        for path in paths
-        if path in sizes and path in texts
-    ]
+    elif faceless:
+        scan.notes.append(f"{pictures(len(faceless))} without a face in the name, cut as without face crops")
 
 
 def dataset_fingerprint(scan: Scan) -> str:
@@ -184,16 +227,3 @@ def _own_options(subset: Subset, config: DatasetConfig) -> dict[str, object]:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _read_headers(paths: Sequence[Path], folder: Path) -> tuple[dict[Path, tuple[int, int]], list[str]]:
-    """The sizes of the pictures, and "name (why)" of those that have none."""
-    sizes: dict[Path, tuple[int, int]] = {}
-    unreadable: list[str] = []
-    for path in paths:
-        try:
-            sizes[path] = read_size(path)
-        except HeaderError as error:
-            name = path.relative_to(folder) if path.is_relative_to(folder) else path
-            unreadable.append(f"{name.as_posix()} ({error})")
-    return sizes, unreadable

@@ -10,7 +10,7 @@ from engine.data.caption_changes import varies
 from engine.data.dataset_file import FileDataset, FileSubset, read_dataset_file
 from engine.data.file_keys import KOHYA, OWN, Dialect
 from engine.data.metadata import scan_metadata
-from engine.data.scan import Scan, Subset, scan_subset
+from engine.data.scan import Indexes, Scan, Subset, scan_subset
 
 _SUBSET_OPTIONS = tuple(field.name for field in fields(SubsetConfig))
 _DATASET_OPTIONS = (
@@ -31,7 +31,7 @@ def dialect_of(config: DatasetConfig) -> Dialect:
     return KOHYA if config.layout is Layout.kohya_toml else OWN
 
 
-def scan_dataset_file(config: DatasetConfig, file: Path) -> list[Scan]:
+def scan_dataset_file(config: DatasetConfig, file: Path, indexes: Indexes) -> list[Scan]:
     """The pictures of all subsets; what the file leaves open is as the run says."""
     whole = Scan(folder=file.parent, source=f"dataset.config_file={file}", config=config)
     try:
@@ -44,7 +44,9 @@ def scan_dataset_file(config: DatasetConfig, file: Path) -> list[Scan]:
     for number, table in enumerate(content.datasets):
         own = _dataset_config(config, table, content.stated)
         whole.problems += [f"{table.source}: {problem}" for problem in _table_problems(own, table)]
-        parts += [_scan_subset(config, own, subset, number) for subset in table.subsets]
+        parts += [
+            _scan_subset(_subset(own, subset, number), subset, config, indexes) for subset in table.subsets
+        ]
     return parts
 
 
@@ -100,11 +102,10 @@ def _table_problems(own: DatasetConfig, table: FileDataset) -> list[str]:
     return problems
 
 
-def _scan_subset(run: DatasetConfig, dataset: DatasetConfig, subset: FileSubset, number: int) -> Scan:
+def _subset(dataset: DatasetConfig, subset: FileSubset, number: int) -> Subset:
     values = {name: getattr(subset, name) for name in _SUBSET_OPTIONS}
-    how = subset.resize_interpolation
-    path, metadata = subset.image_dir, subset.metadata_file
-    folder = path or (metadata or Path()).parent
+    how, metadata = subset.resize_interpolation, subset.metadata_file
+    folder = subset.image_dir or (metadata or Path()).parent
     own = replace(
         dataset,
         **{
@@ -118,10 +119,16 @@ def _scan_subset(run: DatasetConfig, dataset: DatasetConfig, subset: FileSubset,
         },
         path=str(folder),
     )
-    one = Subset(
+    return Subset(
         source=subset.source, folder=folder, config=own, options="", dataset=number, is_reg=subset.is_reg
     )
-    scan = scan_subset(one, run) if metadata is None else scan_metadata(one, run, path)
+
+
+def _scan_subset(one: Subset, subset: FileSubset, run: DatasetConfig, indexes: Indexes) -> Scan:
+    if subset.metadata_file is None:
+        scan = scan_subset(one, run, indexes)
+    else:
+        scan = scan_metadata(one, run, subset.image_dir, indexes)
     scan.problems += [f"{one.source}: {problem}" for problem in _subset_problems(one, subset)]
     return scan
 

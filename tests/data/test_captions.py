@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from engine.data.captions import CaptionError, find_caption, read_caption
+from one_caption import find_caption, read_caption
 
 BOTH = [".caption", ".txt"]
 
@@ -31,7 +30,7 @@ def test_the_first_ending_that_is_there_wins(tmp_path: Path) -> None:
     assert read_caption(tmp_path / "a.png", BOTH) == "sentence"
     assert read_caption(tmp_path / "a.png", [".txt", ".caption"]) == "tags"
     found = find_caption(tmp_path / "a.png", BOTH)
-    assert found is not None and found.num_others == 1
+    assert found == (tmp_path / "a.caption", 1)
 
 
 def test_a_cut_out_face_takes_the_caption_of_its_picture(tmp_path: Path) -> None:
@@ -49,5 +48,5 @@ def test_no_file_is_no_caption(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "why"), [(b"", "empty"), ("é".encode("latin-1"), "not UTF-8")])
 def test_a_file_without_a_usable_line_is_an_error(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(CaptionError, match=why):
+    with pytest.raises(ValueError, match=why):
         read_caption(tmp_path / "a.png", BOTH)

@@ -5,14 +5,15 @@ import multiprocessing
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
+from one_caption import find_caption
 from picture_files import noise_picture, write_picture
 from PIL import Image
 
-from engine.data.captions import find_caption, read_captions
-from engine.data.folder import Stamp, files_below, list_files
+from engine.data.captions import read_captions
+from engine.data.folder import Stamp, list_files
 from engine.data.headers import header_reader, read_size, read_sizes
 from engine.data.scan_index import ScanIndex, index_file, load_index, save_index
 
@@ -279,9 +280,7 @@ def test_files_are_listed_in_the_order_of_their_parts_with_their_stamps(tmp_path
         *("dangling.txt", "linked/x.png", "pipe.txt"),
     ]
     assert [stamp and stamp[0] for stamp in listing.stamps.values()] == [5, 9, 7, 9, 5, None, 13, None]
-    assert files_below(tmp_path)[0] == sorted(
-        (tmp_path / name for name in listing.stamps), key=lambda path: path.relative_to(tmp_path).parts
-    )
+    assert list(listing.stamps) == sorted(listing.stamps, key=lambda name: PurePath(name).parts)
     status = (tmp_path / "b.png").stat()
     assert listing.stamps["b.png"] == (5, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
@@ -300,8 +299,8 @@ def test_captions_are_chosen_as_for_a_single_picture(tmp_path: Path) -> None:
     captions = read_captions(listing, names, ENDINGS, ScanIndex())
     for name in names:
         alone = find_caption(tmp_path / name, ENDINGS)
-        assert captions.files.get(name) == (alone and alone.path.relative_to(tmp_path).as_posix()), name
-        assert captions.num_others.get(name, 0) == (alone.num_others if alone else 0)
+        assert captions.files.get(name) == (alone and alone[0].relative_to(tmp_path).as_posix()), name
+        assert captions.num_others.get(name, 0) == (alone[1] if alone else 0)
     assert captions.files["x_1_2_3_4.png"] == "x.txt"
     assert captions.num_others == {"both.png": 1}
     assert captions.texts["a.b.png"] == '"a.b.caption"'
