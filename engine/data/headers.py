@@ -1,6 +1,7 @@
 """What the header of a picture file says: how large it is and which way up; no pixel is decoded."""
 
 import contextlib
+import functools
 import importlib
 import math
 import os
@@ -20,6 +21,7 @@ from engine.data.scan_index import ScanIndex, Size
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _ENDINGS_OF_PLUGINS = (".avif", ".jxl")  # read where this Pillow can
+READER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError)  # Pillow's, plugins'
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -42,8 +44,7 @@ def header_reader() -> str:
 
 def readable_endings() -> frozenset[str]:
     """The file endings that are taken for pictures here, with their dot, in lower case."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module("pillow_jxl")  # teaches Pillow JPEG XL when it is installed
+    _load_plugins()
     return frozenset((*ENDINGS, *(Image.registered_extensions().keys() & set(_ENDINGS_OF_PLUGINS))))
 
 
@@ -87,7 +88,7 @@ def read_size(path: Path) -> tuple[int, int]:
         raise HeaderError("empty" if path.stat().st_size == 0 else "not a picture") from None
     except PermissionError:
         raise HeaderError("no permission to read it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # what Pillow's readers raise
+    except READER_ERRORS as error:
         raise HeaderError(f"damaged: {error}") from error
 
 
@@ -96,6 +97,7 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
 
     raises  what Pillow raises
     """
+    _load_plugins()  # here too: a process that only decodes has not asked for the endings
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source)
@@ -108,6 +110,13 @@ def orientation(image: Image.Image) -> int:
     """
     try:
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, ValueError, OSError, struct.error):  # damaged EXIF data in a good picture
+    except READER_ERRORS:  # damaged EXIF data in a good picture
         return 1
     return value if value in range(1, 9) else 1
+
+
+@functools.cache
+def _load_plugins() -> None:
+    """Teach Pillow JPEG XL where its plugin is installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_jxl")

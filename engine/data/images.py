@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.config import SubsetConfig
 from engine.data.buckets import BucketChoice, Size
-from engine.data.headers import open_picture, orientation
+from engine.data.headers import READER_ERRORS, open_picture, orientation
 from engine.data.interpolation import Pixels
 from engine.data.resize import resize_pixels
 from engine.data.scan import Picture
@@ -81,7 +81,7 @@ def decode(content: bytes, *, expected: Size) -> Decoded:
             pixels = _to_8_bits(image)
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise DecodeError("not a picture any more") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's readers raise
+    except READER_ERRORS as error:
         raise DecodeError(f"damaged: {error}") from error
     upright = pixels if turn is None else pixels.transpose(turn)
     if upright.size != expected:

@@ -232,3 +232,17 @@ def test_the_scan_does_not_import_torch() -> None:
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_what_a_plugin_of_pillow_raises_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The plugin for JPEG XL raises RuntimeError for a file that is cut off.
+    write_picture(tmp_path / "a.bmp", caption="x")
+
+    def broken(source: object) -> object:
+        raise RuntimeError("libjxl says no")
+
+    monkeypatch.setattr("engine.data.headers.open_picture", broken)
+    monkeypatch.setattr(
+        "engine.data.headers.read_headers", lambda folder, names, **rest: [None for _ in names]
+    )
+    assert "a.bmp (damaged: libjxl says no)" in only_problem(tmp_path)
