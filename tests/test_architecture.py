@@ -39,6 +39,7 @@ DATA_WITHOUT_TORCH = tuple(
         "batches",
         "bucket_rules",
         "dataset_file",
+        "file_content",
         "file_keys",
         "kohya_folders",
         "subset_scan",
