@@ -40,6 +40,7 @@ DATA_WITHOUT_TORCH = tuple(
         "bucket_rules",
         "dataset_file",
         "file_content",
+        "indexes",
         "file_keys",
         "kohya_folders",
         "subset_scan",

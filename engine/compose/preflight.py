@@ -12,8 +12,9 @@ from engine.compose.planning import make_plan
 from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder, own_sources
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
 from engine.config.sources import Sources
+from engine.data.indexes import Indexes
 from engine.data.layouts import scan_dataset
-from engine.data.scan import Indexes, Scan
+from engine.data.scan import Scan
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.optimizers.build import check_args
 from engine.sampling.prompt_file import load_prompts

@@ -4,20 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from engine.config import SubsetConfig
+from engine.config import DatasetConfig, Layout
 from engine.data.captions import read_captions
 from engine.data.folder import FolderListing
 from engine.data.scan_index import ScanIndex
 from engine.data.sentences import listed, pictures
 
-_CAPTION_LIKE = frozenset((".caption", ".txt"))
+_CAPTION_LIKE = frozenset((".caption", ".text", ".txt"))
+_OF_ITS_WORDS = frozenset(("empty", "not UTF-8"))  # what is wrong with a caption file that can be opened
 
 
 class CaptionScan:
     """The captions of the pictures of a folder, as they are written; names are paths within it."""
 
     def __init__(
-        self, config: SubsetConfig, listing: FolderListing, names: Sequence[str], index: ScanIndex
+        self, config: DatasetConfig, listing: FolderListing, names: Sequence[str], index: ScanIndex
     ) -> None:
         self._config, self._listing, self._names = config, listing, names
         self._found = read_captions(
@@ -36,10 +37,12 @@ class CaptionScan:
         problems = []
         if self._found.errors:
             wrong = [f"{name} ({why})" for name, why in sorted(self._found.errors.items())]
-            problems.append(
-                f"{len(wrong)} caption files cannot be used: {listed(wrong)}. "
-                "Write the caption into the first line, in UTF-8."
-            )
+            files = "1 caption file" if len(wrong) == 1 else f"{len(wrong)} caption files"
+            closed = set(self._found.errors.values()) - _OF_ITS_WORDS
+            advice = "Write the caption into the first line, in UTF-8."
+            if closed:
+                advice = "Make sure that each can be opened and has the caption in its first line, in UTF-8."
+            problems.append(f"{files} cannot be used: {listed(wrong)}. {advice}")
         if self._without and self._config.class_tokens is None:
             endings = self._config.caption_extension
             like_captions = _CAPTION_LIKE | set(endings)
@@ -51,9 +54,15 @@ class CaptionScan:
                 f"{len(self._without)} of {pictures(len(self._names))} have no caption: "
                 f"{listed(self._without)}. Caption files in the folder: {', '.join(counts) or 'none'}; "
                 f"read are {', '.join(endings)}. "
-                f"Put a text file beside each picture, or set {options}class_tokens."
+                f"Put a text file beside each picture, or {self._other_words(options)}."
             )
         return problems
+
+    def _other_words(self, options: str) -> str:
+        """Where the caption of pictures without a caption file can be said."""
+        if self._config.layout is Layout.kohya:  # class_tokens is refused there
+            return "name the folder <repeats>_<words>, as 10_shs dog"
+        return f"set {options}class_tokens"
 
     def notes(self) -> list[str]:
         """What a user may not expect."""

@@ -259,21 +259,25 @@ class _Work:
         """A picture's bytes and what the cache has of it, else its pixels; "name (why)" where it has none."""
         picture, choice = self._scan.pictures[index], self._choices[index]
         try:
-            content = read_file(picture.path)
-            keys = self._side_keys(picture, choice, content)
+            sha256 = self._scan.content_of(picture)
+            keys = self._side_keys(picture, choice, sha256)
             sides = [_Side(key=key, name=self._scan.name(picture), entry=self._find(key)) for key in keys]
             if not keys or any(side.entry is None for side in sides):
+                content = read_file(picture.path)
+                if hashlib.sha256(content).hexdigest() != sha256:  # the key would be that of other bytes
+                    raise DecodeError("changed since the folder was read")
                 pixels = to_tensor(
                     fit_pixels(decode_for(content, picture).pixels, choice, picture.subset.config)
                 )
                 for side, view in zip(sides, (pixels, pixels.flip(-1)), strict=False):
                     side.pixels = view
-            return _Read(index=index, sides=sides, mask=self._mask(picture, choice, content))
+            return _Read(index=index, sides=sides, mask=self._mask(picture, choice))
         except DecodeError as error:
             return f"{self._scan.name(picture)} ({error})"
+        except OSError as error:
+            return f"{self._scan.name(picture)} ({error.strerror or 'cannot be read'})"
 
-    def _side_keys(self, picture: Picture, choice: BucketChoice, content: bytes) -> list[str]:
-        sha256 = hashlib.sha256(content).hexdigest()
+    def _side_keys(self, picture: Picture, choice: BucketChoice, sha256: str) -> list[str]:
         return [
             latent_key(
                 sha256,
@@ -289,17 +293,15 @@ class _Work:
     def _find(self, key: str) -> dict[str, Tensor] | None:
         return None if self._latents is None else self._latents.get(key)
 
-    def _mask(self, picture: Picture, choice: BucketChoice, content: bytes) -> Tensor | None:
+    def _mask(self, picture: Picture, choice: BucketChoice) -> Tensor | None:
         """[h, w]: how much of each latent counts; None: all of it."""
-        config = picture.subset.config
-        if not (config.alpha_mask or picture.mask is not None):
+        config, sha256 = picture.subset.config, self._scan.mask_content_of(picture)
+        if sha256 is None:
             return None
-        source = content if picture.mask is None else read_file(picture.mask)
-        sha256 = hashlib.sha256(source).hexdigest()
         key = mask_key(sha256, choice, config=config, factor=self._encoders.latent_factor)
         entry = None if self._masks is None else self._masks.get(key)
         if entry is None:
-            mask = mask_pixels(picture, source)
+            mask = mask_pixels(picture, read_file(picture.mask or picture.path))
             whole = torch.ones(0)
             if mask is not None:
                 whole = mask_to_latents(fit_pixels(mask, choice, config), self._encoders.latent_factor)

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from engine.data.scan import Picture, Scan, Subset
 from engine.data.sentences import pictures
@@ -22,32 +21,24 @@ def hold_out(scan: Scan) -> None:
     asking = [one for one in scan.subsets if one.config.validation_split > 0 and not one.is_reg]
     if not asking:
         return
-    contents = _Contents()
     held: set[str] = set()
     for subset in asking:
         own = [picture for picture in scan.pictures if picture.subset is subset]
         count = min(round(len(own) * subset.config.validation_split), len(own) - 1)
-        chosen = _chosen([contents.of(picture.path) for picture in own], count, subset)
+        contents = [scan.content_of(picture) for picture in own]
+        chosen = _chosen(contents, count, subset)
         if not chosen:
-            scan.problems.append(
-                f"{subset.source}: {subset.options}validation_split={subset.config.validation_split:g} of "
-                f"{pictures(len(own))} is none. Give a larger share, or 0."
-            )
+            scan.problems.append(_nothing_held_out(subset, contents))
         held |= chosen
-    _mark(scan, held, contents, asking)
+    _mark(scan, held, asking)
 
 
-class _Contents:
-    """sha256 of files, each read once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
-
-    def of(self, path: Path) -> str:
-        if path not in self._known:
-            with path.open("rb") as stream:
-                self._known[path] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return self._known[path]
+def _nothing_held_out(subset: Subset, contents: Sequence[str]) -> str:
+    share = f"{subset.source}: {subset.options}validation_split={subset.config.validation_split:g}"
+    if len(set(contents)) < 2:
+        same = " that are all the same" if len(contents) > 1 else ""
+        return f"{share}: {pictures(len(contents))}{same} cannot be split. Add others, or give 0."
+    return f"{share} of {pictures(len(contents))} is none. Give a larger share, or 0."
 
 
 def _chosen(contents: Sequence[str], count: int, subset: Subset) -> set[str]:
@@ -63,14 +54,14 @@ def _chosen(contents: Sequence[str], count: int, subset: Subset) -> set[str]:
     return chosen
 
 
-def _mark(scan: Scan, held: set[str], contents: _Contents, asking: Sequence[Subset]) -> None:
+def _mark(scan: Scan, held: set[str], asking: Sequence[Subset]) -> None:
     """Held-out pictures keep their place without repeats; the same content elsewhere is left out."""
     sizes = {picture.path.stat().st_size for picture in scan.pictures if picture.subset in asking}
     kept: list[Picture] = []
     num_left_out = 0
     for picture in scan.pictures:
         may_be_equal = picture.subset in asking or picture.path.stat().st_size in sizes
-        if not (may_be_equal and contents.of(picture.path) in held):
+        if not (may_be_equal and scan.content_of(picture) in held):
             kept.append(picture)
         elif picture.subset in asking:
             kept.append(replace(picture, repeats=0, held_out=True))

@@ -6,7 +6,8 @@ from pathlib import Path
 from engine.config import DatasetConfig
 from engine.data.folder import folder_problem
 from engine.data.headers import readable_endings
-from engine.data.scan import Indexes, Scan, Subset, scan_subset
+from engine.data.indexes import Indexes
+from engine.data.scan import Scan, Subset, scan_subset
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

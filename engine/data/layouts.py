@@ -6,10 +6,11 @@ from pathlib import Path
 
 from engine.config import DatasetConfig, Layout, is_dataset_file
 from engine.data.hold_out import hold_out
+from engine.data.indexes import Indexes
 from engine.data.kohya_folders import scan_kohya_folders
 from engine.data.metadata import scan_metadata
 from engine.data.repeats import regularisation_repeats
-from engine.data.scan import Indexes, Picture, Scan, Subset, scan_folder
+from engine.data.scan import Picture, Scan, Subset, scan_folder
 from engine.data.subset_scan import scan_dataset_file
 
 
@@ -20,7 +21,9 @@ def scan_dataset(config: DatasetConfig, source: Path, indexes: Indexes | None = 
     unused, until they are as many as those to learn.
     indexes  what earlier scans have read; the caller saves what this one adds
     """
-    whole = _joined(_parts(config, source, indexes or Indexes()), config, source)
+    indexes = indexes or Indexes()
+    whole = _joined(_parts(config, source, indexes), config, source)
+    whole.indexes = indexes
     if not whole.problems:
         hold_out(whole)
     _balance(whole)

@@ -7,11 +7,13 @@ from engine.config import SubsetConfig
 from engine.data.buckets import Size
 from engine.data.folder import folder_problem, list_files
 from engine.data.headers import read_sizes, readable_endings
-from engine.data.scan_index import ScanIndex
+from engine.data.indexes import Indexes
 from engine.data.sentences import listed
 
 
-def find_masks(config: SubsetConfig, sizes: Mapping[str, Size]) -> tuple[dict[str, Path], list[str]]:
+def find_masks(
+    config: SubsetConfig, sizes: Mapping[str, Size], indexes: Indexes
+) -> tuple[dict[str, Path], list[str]]:
     """The mask of each picture, and a sentence on those that have none or one of another size.
 
     sizes    width and height of the pictures by their name within their folder
@@ -32,7 +34,7 @@ def find_masks(config: SubsetConfig, sizes: Mapping[str, Size]) -> tuple[dict[st
         found_here = [one for one in near if listing.stamps.get(one) is not None]
         if found_here:
             named[name] = found_here[0]
-    found = read_sizes(listing, list(dict.fromkeys(named.values())), ScanIndex())
+    found = read_sizes(listing, list(dict.fromkeys(named.values())), indexes.of(listing))
     wrong = []
     for name, (width, height) in sizes.items():
         mask = named.get(name)

@@ -9,7 +9,8 @@ from pathlib import Path
 from engine.config import DatasetConfig, SubsetConfig
 from engine.data.folder import FolderListing, folder_problem, list_files
 from engine.data.headers import HeaderError, Headers, read_size, read_sizes, readable_endings
-from engine.data.scan import Indexes, Scan, Subset, add_pictures
+from engine.data.indexes import Indexes
+from engine.data.scan import Scan, Subset, add_pictures
 from engine.data.sentences import listed
 
 _KNOWN = frozenset(("caption", "tags", "train_resolution", "image_size"))
@@ -36,14 +37,15 @@ def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None,
     """
     assert subset.config.metadata_file is not None, "the subset has a metadata file"
     file = Path(subset.config.metadata_file)
-    scan = Scan(folder=subset.folder, source=subset.source, config=config, subsets=[subset])
+    scan = Scan(folder=subset.folder, source=subset.source, config=config, subsets=[subset], indexes=indexes)
     said = f"{subset.source}: metadata_file={file}"
     entries = _read_entries(file)
     if isinstance(entries, str):
         scan.problems.append(f"{said}: {entries}")
         return scan
     if image_dir is not None and (missing := folder_problem(image_dir)):
-        scan.problems.append(f"{subset.source}: image_dir={image_dir}: {missing}")
+        where = "" if subset.options else f" image_dir={image_dir}:"  # the command line's source names it
+        scan.problems.append(f"{subset.source}:{where} {missing}")
         return scan
     listing = None if image_dir is None else list_files(image_dir)
     by_name = {} if listing is None else _by_name(listing)

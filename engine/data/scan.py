@@ -10,10 +10,10 @@ from engine.config import DatasetConfig, dataset_size
 from engine.data.caption_changes import caption_settler
 from engine.data.caption_scan import CaptionScan
 from engine.data.face_crop import face_of
-from engine.data.folder import FolderListing, folder_problem, left_out, list_files, no_pictures
-from engine.data.headers import Headers, header_reader, read_sizes, readable_endings
+from engine.data.folder import folder_problem, left_out, list_files, no_pictures
+from engine.data.headers import Headers, read_sizes, readable_endings
+from engine.data.indexes import Indexes
 from engine.data.mask_files import find_masks
-from engine.data.scan_index import ScanIndex, index_file, load_index, save_index
 from engine.data.sentences import listed, pictures
 
 _NOT_OF_THE_LOOK = frozenset(  # options that say where pictures lie; what they lead to is looked at itself
@@ -64,6 +64,7 @@ class Scan:
     pictures: list[Picture] = field(default_factory=list)  # by subset; sorted by their path within its folder
     problems: list[str] = field(default_factory=list)  # sentences for ConfigError
     notes: list[str] = field(default_factory=list)  # sentences for the plan
+    indexes: Indexes = field(default_factory=Indexes)  # what was read of its folders
 
     def name(self, picture: Picture) -> str:
         """A picture's path within the folder of the data set, else of its subset, as on every system."""
@@ -71,6 +72,24 @@ class Scan:
             if picture.path.is_relative_to(folder):
                 return picture.path.relative_to(folder).as_posix()
         return picture.path.as_posix()
+
+    def content_of(self, picture: Picture) -> str:
+        """sha256 of the bytes of a picture's file, in hexadecimal.
+
+        raises  OSError
+        """
+        return self.indexes.sha256(picture.path, picture.subset.folder)
+
+    def mask_content_of(self, picture: Picture) -> str | None:
+        """sha256 of the file that holds a picture's mask, be it its own; None: it has no mask.
+
+        raises  OSError
+        """
+        config = picture.subset.config
+        if picture.mask is None:
+            return self.content_of(picture) if config.alpha_mask else None
+        assert config.mask_dir is not None, "masks lie in a folder"
+        return self.indexes.sha256(picture.mask, Path(config.mask_dir))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,30 +102,6 @@ class Scan:
         """Pictures whose caption is read from a file of an ending."""
         files = (picture.caption_file for picture in self.pictures)
         return dict(sorted(Counter(file.suffix for file in files if file is not None).items()))
-
-
-class Indexes:
-    """What earlier scans of each folder have read, below the cache folder; without one nothing is kept."""
-
-    def __init__(self, cache_dir: Path | None = None) -> None:
-        self._cache_dir = cache_dir
-        self._used: list[tuple[ScanIndex, FolderListing]] = []
-
-    def of(self, listing: FolderListing) -> ScanIndex:
-        """The index of a folder, to be read from and added to."""
-        index = ScanIndex()
-        if self._cache_dir is not None:
-            index = load_index(index_file(self._cache_dir, listing.folder), reader=header_reader())
-        self._used.append((index, listing))
-        return index
-
-    def save(self) -> None:
-        """Write what was read anew; where that cannot be, the next scan is only slower."""
-        for index, listing in self._used:
-            if self._cache_dir is not None:
-                save_index(
-                    index, index_file(self._cache_dir, listing.folder), listing, reader=header_reader()
-                )
 
 
 def scan_folder(config: DatasetConfig, folder: Path, indexes: Indexes | None = None) -> Scan:
@@ -128,7 +123,7 @@ def scan_folder(config: DatasetConfig, folder: Path, indexes: Indexes | None = N
 def scan_subset(subset: Subset, config: DatasetConfig, indexes: Indexes) -> Scan:
     """The pictures of one folder; config is the whole run's."""
     folder, shown = subset.folder, subset.source
-    scan = Scan(folder=folder, source=shown, config=config, subsets=[subset])
+    scan = Scan(folder=folder, source=shown, config=config, subsets=[subset], indexes=indexes)
     missing = folder_problem(folder)
     if missing:
         scan.problems.append(f"{shown}: {missing}")
@@ -165,7 +160,7 @@ def add_pictures(
         count = f"{len(unreadable)} of {pictures(len(unreadable) + len(headers.sizes))} cannot be read"
         scan.problems.append(f"{subset.source}: {count}: {listed(unreadable)}. Repair or remove them.")
     paths = {name: folder / name for name in headers.sizes}
-    masks, without_mask = find_masks(config, headers.sizes)
+    masks, without_mask = find_masks(config, headers.sizes, scan.indexes)
     scan.problems += [f"{subset.source}: {problem}" for problem in without_mask]
     if config.face_crop_aug_range is not None:
         faceless = [name for name in headers.sizes if face_of(paths[name]) is None]
@@ -200,14 +195,14 @@ def _tell_of_faceless(scan: Scan, subset: Subset, faceless: list[str], *, num_pi
 
 
 def dataset_fingerprint(scan: Scan) -> str:
-    """sha256 over names, bytes, captions, repeats and treatment, in hexadecimal; reads every file."""
+    """sha256 over names, contents, captions, repeats and treatment, in hexadecimal."""
     digest = hashlib.sha256()
     treatment = {id(subset): _own_options(subset, scan.config) for subset in scan.subsets}
     for picture in scan.pictures:
-        row = (scan.name(picture), _sha256(picture.path), picture.caption, picture.repeats)
+        row = (scan.name(picture), scan.content_of(picture), picture.caption, picture.repeats)
         marks: list[object] = ["reg"] if picture.is_reg else []
         marks += ["held out"] if picture.held_out else []
-        marks += [_sha256(picture.mask)] if picture.mask is not None else []
+        marks += [scan.mask_content_of(picture)] if picture.mask is not None else []
         own = treatment[id(picture.subset)]
         marks += [own, picture.subset.dataset] if own or picture.subset.dataset else []
         digest.update(repr((*row, *marks)).encode())
@@ -222,8 +217,3 @@ def _own_options(subset: Subset, config: DatasetConfig) -> dict[str, object]:
         for name in names
         if getattr(subset.config, name) != getattr(config, name)
     }
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

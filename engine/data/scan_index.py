@@ -16,9 +16,10 @@ from engine.data.folder import FolderListing, Stamp
 
 Size = tuple[int, int]  # width and height in pixels, as the picture is shown
 
-_FORMAT = b"pictures and captions 2\n"
+_FORMAT = b"pictures, captions and contents 3\n"
 _YOUNG_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT) ticks every 2 seconds
 _LONGEST_TEXT = 1 << 16  # characters; longer files are no captions, and are read each time
+_LENGTHS = "9Q"  # of the parts that a file holds
 _INODES = (1 << 64) - 1
 _NUL = "\0"
 _Value = TypeVar("_Value")
@@ -26,13 +27,14 @@ _Value = TypeVar("_Value")
 
 @dataclass(kw_only=True, slots=True)
 class ScanIndex:
-    """Sizes of pictures and texts of caption files, each with the stamp that its file had when it was read.
+    """Sizes of pictures, texts of caption files, contents of both, each with the stamp that its file had.
 
     A file whose stamp is another one is as good as unknown: it was edited, replaced or touched.
     """
 
     sizes: dict[str, tuple[Stamp, Size]] = field(default_factory=dict)  # by name within the folder
     texts: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
+    contents: dict[str, tuple[Stamp, str]] = field(default_factory=dict)  # sha256 in hexadecimal
     is_changed: bool = False  # since it was loaded
 
     def known_sizes(self, listing: FolderListing, names: Iterable[str]) -> dict[str, Size]:
@@ -43,6 +45,10 @@ class ScanIndex:
         """Of those caption files that have not changed."""
         return _unchanged(self.texts, listing, names)
 
+    def known_content(self, listing: FolderListing, name: str) -> str | None:
+        """Of a file that has not changed."""
+        return _unchanged(self.contents, listing, [name]).get(name)
+
     def add_sizes(self, listing: FolderListing, sizes: Mapping[str, Size]) -> None:
         """Keep what was read after the listing was taken."""
         self.is_changed |= _add(self.sizes, listing, sizes)
@@ -51,6 +57,10 @@ class ScanIndex:
         """Keep what was read after the listing was taken."""
         kept = {name: text for name, text in texts.items() if len(text) <= _LONGEST_TEXT and _NUL not in text}
         self.is_changed |= _add(self.texts, listing, kept)
+
+    def add_content(self, listing: FolderListing, name: str, sha256: str) -> None:
+        """Keep what was read after the listing was taken."""
+        self.is_changed |= _add(self.contents, listing, {name: sha256})
 
 
 def index_file(cache_dir: Path, folder: Path) -> Path:
@@ -72,11 +82,14 @@ def load_index(file: Path, *, reader: str) -> ScanIndex:
     body = content[len(head) + 32 :]
     if content[: len(head)] != head or content[len(head) : len(head) + 32] != hashlib.sha256(body).digest():
         return ScanIndex()
+    with contextlib.suppress(OSError):  # of a cache that may only be read
+        os.utime(file)  # when it was last used, for who prunes the cache
     parts = _split(body)
     sides = parts[2].cast("I").tolist()
     return ScanIndex(
         sizes=_entries(parts[0], parts[1], zip(sides[0::2], sides[1::2], strict=True)),
         texts=_entries(parts[3], parts[4], _strings(parts[5])),
+        contents=_entries(parts[6], parts[7], _hashes(parts[8])),
     )
 
 
@@ -88,6 +101,7 @@ def save_index(index: ScanIndex, file: Path, listing: FolderListing, *, reader: 
     if not index.is_changed:
         return
     sizes, texts = _still_true(index.sizes, listing), _still_true(index.texts, listing)
+    contents = _still_true(index.contents, listing)
     body = _joined(
         [
             _packed_strings(sizes),
@@ -96,6 +110,9 @@ def save_index(index: ScanIndex, file: Path, listing: FolderListing, *, reader: 
             _packed_strings(texts),
             _packed_stamps([index.texts[name][0] for name in texts]),
             _packed_strings([index.texts[name][1] for name in texts]),
+            _packed_strings(contents),
+            _packed_stamps([index.contents[name][0] for name in contents]),
+            bytes.fromhex("".join(index.contents[name][1] for name in contents)),
         ]
     )
     half_written = file.with_name(f".{file.stem}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -104,6 +121,7 @@ def save_index(index: ScanIndex, file: Path, listing: FolderListing, *, reader: 
         try:
             half_written.write_bytes(_head(reader) + hashlib.sha256(body).digest() + body)
             half_written.replace(file)
+            index.is_changed = False
         finally:
             half_written.unlink(missing_ok=True)
 
@@ -144,12 +162,12 @@ def _head(reader: str) -> bytes:
 
 
 def _joined(parts: Sequence[bytes]) -> bytes:
-    return struct.pack("6Q", *map(len, parts)) + b"".join(parts)
+    return struct.pack(_LENGTHS, *map(len, parts)) + b"".join(parts)
 
 
 def _split(body: memoryview) -> list[memoryview]:
-    start, parts = struct.calcsize("6Q"), []
-    for length in struct.unpack_from("6Q", body):
+    start, parts = struct.calcsize(_LENGTHS), []
+    for length in struct.unpack_from(_LENGTHS, body):
         parts.append(body[start : start + length])
         start += length
     return parts
@@ -161,6 +179,11 @@ def _packed_strings(strings: Sequence[str]) -> bytes:
 
 def _strings(part: memoryview) -> list[str]:
     return str(part, "utf-8", "surrogatepass").split(_NUL)[:-1]
+
+
+def _hashes(part: memoryview) -> list[str]:
+    text = part.hex()
+    return [text[start : start + 64] for start in range(0, len(text), 64)]
 
 
 def _packed_stamps(stamps: Sequence[Stamp]) -> bytes:

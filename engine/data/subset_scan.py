@@ -9,8 +9,9 @@ from engine.data.bucket_rules import bucket_problems, bucket_side, off_grid
 from engine.data.caption_changes import varies
 from engine.data.dataset_file import FileDataset, FileSubset, read_dataset_file
 from engine.data.file_keys import KOHYA, OWN, Dialect
+from engine.data.indexes import Indexes
 from engine.data.metadata import scan_metadata
-from engine.data.scan import Indexes, Scan, Subset, scan_subset
+from engine.data.scan import Scan, Subset, scan_subset
 
 _SUBSET_OPTIONS = tuple(field.name for field in fields(SubsetConfig))
 _DATASET_OPTIONS = (

@@ -82,6 +82,7 @@ def load_pictures(
                 f"encoding pictures and captions: {done} of {total}"
             ),
         )
+    plan.scan.indexes.save()
     reader = BatchReader(
         data=data,
         order=BatchOrder(

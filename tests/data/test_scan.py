@@ -11,6 +11,7 @@ from picture_files import noise_picture, write_picture
 from PIL import Image
 
 from engine.config import DatasetConfig
+from engine.data.indexes import Indexes
 from engine.data.scan import Picture, Scan, dataset_fingerprint, scan_folder
 
 
