@@ -5,18 +5,33 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SCRIPT = Path(__file__).parents[2] / "benchmarks/data.py"
 
 
-@pytest.mark.parametrize("cold", [0, 1])
-def test_the_benchmark_measures_first_and_second_scan_and_memory(tmp_path: Path, cold: int) -> None:
-    arguments = ["pictures=80", "rounds=1", f"cold={cold}", f"folder={tmp_path}"]
+def run_benchmark(*arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, env=os.environ, check=False
+        [sys.executable, str(SCRIPT), "rounds=1", "threads=1", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("first / second = ") == 2
-    assert done.stdout.count("memory: ") == 1
+    return done.stdout
+
+
+def test_the_benchmark_measures_scans_encoding_and_what_the_steps_wait(tmp_path: Path) -> None:
+    small = ["pictures=80", "files=4", "sd_files=1", "sd_size=64", "steps=1"]
+    shown = run_benchmark(*small, f"folder={tmp_path}")
+    assert shown.count("first / second = ") == 2 + 4  # sizes, captions too; two VAEs at two batch sizes
+    assert shown.count("memory: ") == 1
+    assert shown.count("encoding to the cache / VAE alone = ") == 4
+    assert shown.count(" waits ") == 8  # four ways to feed, of the demo's pictures and of photographs
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_benchmark_measures_the_scan_alone_from_the_disk(tmp_path: Path) -> None:
+    shown = run_benchmark("part=scan", "pictures=80", "cold=1", f"folder={tmp_path}")
+    assert shown.count("first / second = ") == 2
+    assert shown.count("memory: ") == 1
     assert list(tmp_path.iterdir()) == []
