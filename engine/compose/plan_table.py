@@ -12,7 +12,8 @@ from engine.data.scan import Picture, Subset
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMNS = ("subset", "pictures", "repeats", "captions from", "buckets", "batches an epoch")
+COLUMNS = ("subset", "pictures", "repeats", "captions", "buckets", "batches")  # batches of an epoch
+_WIDTH = 28  # characters that the name of a subset has at least, where it is as long
 _MOST_BUCKETS = 12
 
 
@@ -22,9 +23,16 @@ def print_subsets(plan: Plan, console: "Console") -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold")
-    for row in subset_rows(plan):
+    rows = subset_rows(plan)
+    name_width = min(_WIDTH, max(len(row[0]) for row in rows))
+    for place, name in enumerate(COLUMNS):
+        table.add_column(
+            name,
+            overflow="fold",
+            min_width=len(name) if place else name_width,
+            no_wrap=name in ("pictures", "repeats", "batches"),
+        )
+    for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
     console.print(f"{plan.batches_per_epoch} batches and {plan.steps_per_epoch} steps an epoch\n")
