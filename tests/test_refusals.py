@@ -116,7 +116,7 @@ QUICK = [  # command line -> the start of a sentence, and words in it
     ("dataset.path=nowhere", "dataset.path=nowhere: there is no such folder in"),
     ("dataset.path=été (1)", "dataset.path=été (1): there is no such folder in"),
     ("dataset.path=empty", "dataset.path=empty: the folder is empty."),
-    ("dataset.path=bare", "dataset.path=bare: 1 of 1 picture have no caption: a.png."),
+    ("dataset.path=bare", "dataset.path=bare: 1 of 1 picture without a caption: a.png."),
     ("dataset.path=broken", "dataset.path=broken: 1 of 2 pictures cannot be read: b.png"),
     ("sampling.prompt_file=none.txt", "sampling.prompt_file=none.txt: no such file."),
     ("sampling.prompt_file=no_prompts.txt", "sampling.prompt_file=no_prompts.txt: holds no prompt."),

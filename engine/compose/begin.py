@@ -1,6 +1,8 @@
 """From a composed config to a run that can start, and its printed plan."""
 
+import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,8 @@ def begin(
     from rich.console import Console
 
     run, console = load(config), Console()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no terminal can show
     plan = preflight(run, draw_demo, check_scoring)
     print_plan(run, plan, console)
     if run.dry_run or len(plan.scan.subsets) > 1:

@@ -22,7 +22,7 @@ def print_subsets(plan: Plan, console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(expand=True, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     rows = subset_rows(plan)
     name_width = min(_WIDTH, max(len(row[0]) for row in rows))
     for place, name in enumerate(COLUMNS):
@@ -30,6 +30,7 @@ def print_subsets(plan: Plan, console: "Console") -> None:
             name,
             overflow="fold",
             min_width=len(name) if place else name_width,
+            ratio=1 if name == "buckets" else None,  # which takes what the others leave
             no_wrap=name in ("pictures", "repeats", "batches"),
         )
     for row in rows:

@@ -51,7 +51,7 @@ class CaptionScan:
                 f"{count} {ending}" for ending, count in sorted(seen.items()) if ending in like_captions
             ]
             problems.append(
-                f"{len(self._without)} of {pictures(len(self._names))} have no caption: "
+                f"{len(self._without)} of {pictures(len(self._names))} without a caption: "
                 f"{listed(self._without)}. Caption files in the folder: {', '.join(counts) or 'none'}; "
                 f"read are {', '.join(endings)}. "
                 f"Put a text file beside each picture, or {self._other_words(options)}."

@@ -25,7 +25,7 @@ from engine.data.images import (
 )
 from engine.data.kept import MEMORY_BYTES, KeptTensors
 from engine.data.scan import Picture, Scan
-from engine.data.sentences import listed
+from engine.data.sentences import listed, pictures
 
 _log = logging.getLogger(__name__)
 _DTYPE = torch.float32  # latents and embeddings are kept in full
@@ -253,7 +253,7 @@ class _Work:
         if damaged:
             _log.warning("%d damaged cache entries were computed again: %s", len(damaged), listed(damaged))
         if self.data.skipped:
-            _log.warning("%d pictures left out: %s", len(self.data.skipped), listed(self.data.skipped))
+            _log.warning("%s left out: %s", pictures(len(self.data.skipped)), listed(self.data.skipped))
 
     def _read(self, index: int) -> _Read | str:
         """A picture's bytes and what the cache has of it, else its pixels; "name (why)" where it has none."""
@@ -301,7 +301,10 @@ class _Work:
         key = mask_key(sha256, choice, config=config, factor=self._encoders.latent_factor)
         entry = None if self._masks is None else self._masks.get(key)
         if entry is None:
-            mask = mask_pixels(picture, read_file(picture.mask or picture.path))
+            try:
+                mask = mask_pixels(picture, read_file(picture.mask or picture.path))
+            except DecodeError as error:
+                raise DecodeError(f"its mask: {error}" if picture.mask else str(error)) from error
             whole = torch.ones(0)
             if mask is not None:
                 whole = mask_to_latents(fit_pixels(mask, choice, config), self._encoders.latent_factor)

@@ -40,10 +40,15 @@ def read_content(path: Path, dialect: Dialect) -> Mapping[str, object]:
     except (ValueError, TypeError, YAMLError, OmegaConfBaseException) as error:  # of the parsers
         hint = "Write paths with / or in single quotes." if _WINDOWS_PATH.search(text) else "Correct it."
         kind = ending[1:].upper().replace("YML", "YAML")
-        raise ConfigError(f"{path}: not {kind}: {' '.join(str(error).split())}. {hint}") from None
+        raise ConfigError(f"{path}: not {kind}: {_words(error)}. {hint}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: no table at the top. Give {dialect.what}.")
     return content
+
+
+def _words(error: Exception) -> str:
+    """What a parser says, on one line, without its name for a text that is no file."""
+    return " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
 
 
 def _read_yaml(text: str) -> object:

@@ -49,7 +49,8 @@ def no_pictures(num_files: int, endings: Iterable[str]) -> str:
     looked_for = ", ".join(ending.removeprefix(".") for ending in sorted(endings))
     if not num_files:
         return f"the folder is empty. Put pictures into it ({looked_for})."
-    return f"no picture among its {num_files} files. Give a folder with pictures ({looked_for})."
+    files = "1 file" if num_files == 1 else f"{num_files} files"
+    return f"no picture among its {files}. Give a folder with pictures ({looked_for})."
 
 
 def left_out(names: Iterable[str], endings: frozenset[str]) -> list[str]:
@@ -57,8 +58,7 @@ def left_out(names: Iterable[str], endings: frozenset[str]) -> list[str]:
     others = Counter(os.path.splitext(name)[1].lower() for name in names)  # noqa: PTH122  (of 20,000 names)
     others = Counter({end: count for end, count in others.items() if end in _OTHER_PICTURES - endings})
     return [
-        f"{count} {ending} files left out: not a format that is read"
-        for ending, count in sorted(others.items())
+        f"left out, not a format that is read: {count} {ending}" for ending, count in sorted(others.items())
     ]
 
 

@@ -109,7 +109,9 @@ def orientation(image: Image.Image) -> int:
     Asked of the base class: that of PNG decodes all pixels to look for EXIF data behind them.
     """
     try:
-        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "Corrupt EXIF data", of no file that it names
+            value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except READER_ERRORS:  # damaged EXIF data in a good picture
         return 1
     return value if value in range(1, 9) else 1

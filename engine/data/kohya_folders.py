@@ -8,6 +8,7 @@ from engine.data.folder import folder_problem
 from engine.data.headers import readable_endings
 from engine.data.indexes import Indexes
 from engine.data.scan import Scan, Subset, scan_subset
+from engine.data.sentences import listed
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -61,7 +62,7 @@ def _scan_parent(config: DatasetConfig, parent: Path, indexes: Indexes, *, key: 
     if loose:
         whole.notes.append(f"pictures beside the folders are not read: {loose}")
     if ignored:
-        whole.notes.append(f"folders without a number in front are not read: {', '.join(ignored)}")
+        whole.notes.append(f"folders without a number in front are not read: {listed(ignored)}")
     subsets = [_subset(config, folder, name, key) for folder, name in named if name is not None]
     return [whole, *(scan_subset(subset, config, indexes) for subset in subsets)]
 
@@ -70,7 +71,8 @@ def _no_named_folder(parent: Path, count: int) -> str:
     if parse_folder_name(parent.name) is not None:
         return f"a folder <repeats>_<words> itself. Give its parent: {parent.parent}."
     return (
-        f"none of its {count} folders is named <repeats>_<words>, as 10_shs dog. "
+        f"{'it has no folder that' if not count else f'none of its folders ({count})'} is named "
+        "<repeats>_<words>, as 10_shs dog. "
         "Give the parent of such folders, or use dataset=folder."
     )
 

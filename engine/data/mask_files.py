@@ -8,7 +8,7 @@ from engine.data.buckets import Size
 from engine.data.folder import folder_problem, list_files
 from engine.data.headers import read_sizes, readable_endings
 from engine.data.indexes import Indexes
-from engine.data.sentences import listed
+from engine.data.sentences import listed, pictures
 
 
 def find_masks(
@@ -49,6 +49,6 @@ def find_masks(
     if not wrong:
         return masks, []
     return masks, [
-        f"mask_dir={config.mask_dir}: {len(wrong)} pictures have no mask that fits: {listed(wrong)}. "
+        f"mask_dir={config.mask_dir}: {pictures(len(wrong))} without a mask that fits: {listed(wrong)}. "
         "Put a picture of the same name and size there for each."
     ]

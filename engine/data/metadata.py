@@ -38,7 +38,7 @@ def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None,
     assert subset.config.metadata_file is not None, "the subset has a metadata file"
     file = Path(subset.config.metadata_file)
     scan = Scan(folder=subset.folder, source=subset.source, config=config, subsets=[subset], indexes=indexes)
-    said = f"{subset.source}: metadata_file={file}"
+    said = f"{subset.source}: {subset.options}metadata_file={file}"
     entries = _read_entries(file)
     if isinstance(entries, str):
         scan.problems.append(f"{said}: {entries}")
@@ -50,7 +50,9 @@ def scan_metadata(subset: Subset, config: DatasetConfig, image_dir: Path | None,
     listing = None if image_dir is None else list_files(image_dir)
     by_name = {} if listing is None else _by_name(listing)
     found = _find(entries, by_name, image_dir, subset.config)
-    scan.problems += [f"{said}: {problem}" for problem in _problems(found, image_dir, total=len(entries))]
+    scan.problems += [
+        f"{said}: {problem}" for problem in _problems(found, image_dir, subset, total=len(entries))
+    ]
     scan.notes += _notes(entries)
     unused = {name for names in by_name.values() for name in names} - found.texts.keys()
     if unused and not found.missing:
@@ -171,14 +173,15 @@ def _normal(path: Path) -> str:
     return os.path.normpath(path.absolute())
 
 
-def _problems(found: _Found, image_dir: Path | None, *, total: int) -> list[str]:
-    where = "Give image_dir, or full paths" if image_dir is None else "Correct image_dir or the file"
+def _problems(found: _Found, image_dir: Path | None, subset: Subset, *, total: int) -> list[str]:
+    folder = "dataset.path" if subset.options else "image_dir"
+    where = f"Give {folder}, or full paths" if image_dir is None else f"Correct {folder} or the file"
     rows: Sequence[tuple[list[str], str, str]] = (
-        (found.missing, "have no picture", f"{where}."),
-        (found.outside, f"lead out of {image_dir}", "Give the folder that holds all of them."),
-        (found.ambiguous, "fit several pictures", "Write the name with its ending."),
-        (found.twice, "name a picture that another entry names", "Keep one."),
-        (found.wordless, "have neither caption nor tags", "Write one."),
+        (found.missing, "without a picture", f"{where}."),
+        (found.outside, f"that lead out of {image_dir}", "Give the folder that holds all of them."),
+        (found.ambiguous, "that fit several pictures", "Write the name with its ending."),
+        (found.twice, "that name a picture that another entry names", "Keep one."),
+        (found.wordless, "with neither caption nor tags", "Write one."),
     )
     return [
         f"{len(names)} of {total} entries {what}: {listed(names)}. {advice}"

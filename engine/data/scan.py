@@ -124,19 +124,21 @@ def scan_subset(subset: Subset, config: DatasetConfig, indexes: Indexes) -> Scan
     """The pictures of one folder; config is the whole run's."""
     folder, shown = subset.folder, subset.source
     scan = Scan(folder=folder, source=shown, config=config, subsets=[subset], indexes=indexes)
+    where = (
+        shown if subset.options else f"{shown}: image_dir={folder}"
+    )  # a file's own subset, told by its place
     missing = folder_problem(folder)
     if missing:
-        scan.problems.append(f"{shown}: {missing}")
+        scan.problems.append(f"{where}: {missing}")
         return scan
     listing = list_files(folder)
     if listing.closed:
-        scan.problems.append(
-            f"{shown}: no permission to open {listed(listing.closed)}. Allow it, or move it away."
-        )
+        closed = "it" if listing.closed == ["."] else listed(listing.closed)
+        scan.problems.append(f"{where}: no permission to open {closed}. Allow it, or move it away.")
     endings = readable_endings()
     names = [name for name in listing.stamps if PurePath(name).suffix.lower() in endings]
     if not names and not listing.closed:
-        scan.problems.append(f"{shown}: {no_pictures(len(listing.stamps), endings)}")
+        scan.problems.append(f"{where}: {no_pictures(len(listing.stamps), endings)}")
         return scan
     index = indexes.of(listing)
     captions = CaptionScan(subset.config, listing, names, index)

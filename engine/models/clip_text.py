@@ -23,7 +23,7 @@ class TokenRows:
     ids: Tensor  # [B, n, W] int64
     weights: Tensor  # [B, n, W] float32
     cut: list[str]  # prompts that are longer
-    capacity: int  # tokens of a prompt that are read, the first begin and the last end with them
+    capacity: int  # tokens of a prompt that are read, its begin and end not counted
 
 
 def read_prompts(
@@ -51,9 +51,7 @@ def read_prompts(
         weights.append(chunk_weights(strengths, form))
         if len(flat) > form.capacity:
             cut.append(prompt)
-    return TokenRows(
-        ids=torch.tensor(ids), weights=torch.tensor(weights), cut=cut, capacity=form.capacity + 2
-    )
+    return TokenRows(ids=torch.tensor(ids), weights=torch.tensor(weights), cut=cut, capacity=form.capacity)
 
 
 def encode_rows(rows: TokenRows, text_encoder: CLIPTextModel, *, clip_skip: int = 1) -> Tensor:

@@ -87,7 +87,9 @@ class StableDiffusion1:
         )
         for prompt in rows.cut:
             if prompt not in self._said_cut:  # a prompt is encoded again for each picture
-                _log.warning("cut after %d tokens: %s", rows.capacity, prompt)
+                _log.warning(
+                    "cut after %d tokens: %s. Shorten it, or raise model.token_length.", rows.capacity, prompt
+                )
         self._said_cut.update(rows.cut)
         return encode_rows(rows, self._parts.text_encoder, clip_skip=self.config.clip_skip)
 

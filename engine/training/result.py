@@ -61,7 +61,7 @@ def read_result(folder: Path) -> TrainResult | None:
 def write_json(path: Path, value: object) -> None:
     """Write JSON under a temporary name, flush it to the disk, then rename it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
+    with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         json.dump(value, stream, indent=1, ensure_ascii=False)
         stream.flush()
         os.fsync(stream.fileno())

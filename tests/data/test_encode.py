@@ -224,7 +224,7 @@ def test_a_picture_that_fails_in_decoding_is_named_and_left_out(
     assert [picture.path.name for picture in data.pictures] == ["a.png", "b.png", "c.png"]
     assert len(data.skipped) == 1
     assert data.skipped[0].startswith("bad.jpg (damaged: ")
-    assert caplog.records[0].getMessage().startswith("1 pictures left out: bad.jpg (damaged: ")
+    assert caplog.records[0].getMessage().startswith("1 picture left out: bad.jpg (damaged: ")
 
 
 def test_no_picture_left_is_an_error_that_names_them(run: Run) -> None:

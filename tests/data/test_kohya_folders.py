@@ -79,7 +79,7 @@ def test_words_are_the_caption_of_pictures_without_one(tmp_path: Path) -> None:
 def test_a_wrong_parent_is_refused_with_what_it_should_hold(tmp_path: Path) -> None:
     write_picture(tmp_path / "train/dogs/a.png", (64, 64))
     (problem,) = _scan(tmp_path, reg=False).problems
-    assert "none of its 1 folders is named <repeats>_<words>" in problem
+    assert "none of its folders (1) is named <repeats>_<words>" in problem
     (problem,) = scan_dataset(_config(tmp_path / "nowhere"), tmp_path / "nowhere").problems
     assert "there is no such folder" in problem
 
@@ -102,7 +102,7 @@ def test_hidden_folders_are_passed_over_and_loose_pictures_told(tmp_path: Path) 
 def test_a_number_alone_names_no_caption(tmp_path: Path) -> None:
     write_picture(tmp_path / "train/5/a.png", (64, 64))
     (problem,) = _scan(tmp_path, reg=False).problems
-    assert "have no caption" in problem
+    assert "without a caption" in problem
 
 
 def test_unused_regularisation_pictures_are_told_and_all_are_part_of_the_fingerprint(tmp_path: Path) -> None:

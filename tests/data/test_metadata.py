@@ -100,11 +100,11 @@ PROBLEMS: dict[str, tuple[object, str]] = {
     "nothing in it": ({}, "meta.json: no entries."),
     "an entry that is a text": ({"a": "a cat"}, 'entries that are no {"caption": "...", "tags": "..."}: a.'),
     "tags in a list": ({"a": {"tags": ["x"]}}, 'entries that are no {"caption": "...", "tags": "..."}: a.'),
-    "no such picture": ({"a": {"caption": "x"}, "z": {"caption": "x"}}, "1 of 2 entries have no picture: z. Correct image_dir or the file."),
-    "out of the folder": ({"../secret": {"caption": "x"}}, "1 of 1 entries lead out of"),
-    "a full path elsewhere": ({"/etc/passwd": {"caption": "x"}}, "1 of 1 entries lead out of"),
-    "neither caption nor tags": ({"a": {}}, "1 of 1 entries have neither caption nor tags: a. Write one."),
-    "one picture twice": ({"a": {"caption": "x"}, "a.png": {"caption": "y"}}, "1 of 2 entries name a picture that another entry names: a.png. Keep one."),
+    "no such picture": ({"a": {"caption": "x"}, "z": {"caption": "x"}}, "1 of 2 entries without a picture: z. Correct dataset.path or the file."),
+    "out of the folder": ({"../secret": {"caption": "x"}}, "1 of 1 entries that lead out of"),
+    "a full path elsewhere": ({"/etc/passwd": {"caption": "x"}}, "1 of 1 entries that lead out of"),
+    "neither caption nor tags": ({"a": {}}, "1 of 1 entries with neither caption nor tags: a. Write one."),
+    "one picture twice": ({"a": {"caption": "x"}, "a.png": {"caption": "y"}}, "1 of 2 entries that name a picture that another entry names: a.png. Keep one."),
 }  # fmt: skip
 
 
@@ -113,14 +113,15 @@ def test_what_is_wrong_with_a_file_is_said(photos: Path, case: str) -> None:
     entries, sentence = PROBLEMS[case]
     problems = scan(photos, entries).problems
     assert len(problems) == 1 and sentence in problems[0], problems
-    assert problems[0].startswith(f"dataset.path={photos}: metadata_file=")
+    assert problems[0].startswith(f"dataset.path={photos}: dataset.metadata_file=")
 
 
 def test_a_name_that_fits_two_pictures_is_refused(photos: Path) -> None:
     write_picture(photos / "a.jpg", (32, 24))
     (problem,) = scan(photos, {"a": {"caption": "x"}}).problems
     assert (
-        "1 of 1 entries fit several pictures: a (a.jpg and a.png). Write the name with its ending." in problem
+        "1 of 1 entries that fit several pictures: a (a.jpg and a.png). Write the name with its ending."
+        in problem
     )
     assert scan(photos, {"a.png": {"caption": "x"}, "a.jpg": {"caption": "y"}}).problems == []
 

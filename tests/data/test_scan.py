@@ -11,7 +11,6 @@ from picture_files import noise_picture, write_picture
 from PIL import Image
 
 from engine.config import DatasetConfig
-from engine.data.indexes import Indexes
 from engine.data.scan import Picture, Scan, dataset_fingerprint, scan_folder
 
 
@@ -84,7 +83,7 @@ def test_the_plan_hears_of_captions_that_are_passed_over_shared_or_blank(tmp_pat
         "1 picture with several caption files; the first of .caption, .txt is read",
         "1 picture with an empty caption: the first line of the file is blank",
         "1 picture with a caption file that another picture uses too",
-        "1 .gif files left out: not a format that is read",
+        "left out, not a format that is read: 1 .gif",
     ]
 
 
@@ -125,18 +124,18 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("x")
     (tmp_path / "a.png").mkdir()  # a folder, whatever its name
-    assert only_problem(tmp_path).startswith("dataset.path=photos: no picture among its 1 files.")
+    assert only_problem(tmp_path).startswith("dataset.path=photos: no picture among its 1 file.")
 
 
 def test_pictures_without_captions_and_class_tokens_are_refused_with_what_was_seen(tmp_path: Path) -> None:
     for number in range(7):
         write_picture(tmp_path / f"p{number}.png", caption="x" if number == 6 else None)
     assert only_problem(tmp_path, caption_extension=[".caption"]) == (
-        "dataset.path=photos: 7 of 7 pictures have no caption: p0.png, p1.png, p2.png, p3.png, p4.png "
+        "dataset.path=photos: 7 of 7 pictures without a caption: p0.png, p1.png, p2.png, p3.png, p4.png "
         "and 2 more. Caption files in the folder: 1 .txt; read are .caption. "
         "Put a text file beside each picture, or set dataset.class_tokens."
     )
-    assert "6 of 7 pictures have no caption" in only_problem(tmp_path)
+    assert "6 of 7 pictures without a caption" in only_problem(tmp_path)
 
 
 def test_class_tokens_that_no_picture_uses_are_refused(tmp_path: Path) -> None:

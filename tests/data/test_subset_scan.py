@@ -137,7 +137,7 @@ def test_what_a_subset_asks_for_and_cannot_have_is_refused(photos: Path, more: s
 def test_a_folder_without_pictures_or_captions_is_named_with_its_subset(photos: Path) -> None:
     problems = scan(photos, HEAD + subset(photos / "cats") + subset(photos / "none")).problems
     assert len(problems) == 2
-    assert "[[datasets]] 1, subset 1" in problems[0] and "have no caption" in problems[0]
+    assert "[[datasets]] 1, subset 1" in problems[0] and "without a caption" in problems[0]
     assert "[[datasets]] 1, subset 2" in problems[1] and "there is no such folder" in problems[1]
 
 
@@ -287,7 +287,7 @@ def test_masks_of_a_subset_are_found_by_name(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "sentence"),
     [
-        (None, "1 pictures have no mask that fits: a.png (none). Put a picture of the same name and size"),
+        (None, "1 picture without a mask that fits: a.png (none). Put a picture of the same name and size"),
         ((32, 64), "a.png (mask of 32x64, picture of 64x64)"),
     ],
 )
