@@ -16,9 +16,9 @@ class Settings:
     pictures: int = 20_000  # of the scan
     cold: int = 0  # 1 = the bytes of the scanned files come from the disk
     files: int = 512  # photographs that are decoded
-    sd_files: int = 16  # of them, for a VAE of Stable Diffusion's size
+    sd_files: int = 4  # of them, for a VAE of Stable Diffusion's size
     sd_size: int = 256  # pixels; that VAE's resolution here
-    threads: int = 4  # of torch, in the encoding and the steps
+    threads: int = 2  # of torch, in the encoding and the steps
     steps: int = 100  # of training, for each way of feeding them
 
     def measures(self, part: str) -> bool:

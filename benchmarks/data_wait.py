@@ -84,7 +84,7 @@ def measure_blocks(start: Start, feeds: dict[str, Feed], settings: Settings) -> 
     steps = max(1, settings.steps // settings.rounds)
     blocks: dict[str, list[Block]] = {way: [] for way in feeds}
     for way in feeds:
-        _block(start, feeds[way], 1)
+        _block(start, feeds[way], 0)
     for _ in range(settings.rounds):
         for way, feed in feeds.items():
             blocks[way].append(_block(start, feed, steps))

@@ -21,17 +21,10 @@ def run_benchmark(*arguments: str) -> str:
 
 
 def test_the_benchmark_measures_scans_encoding_and_what_the_steps_wait(tmp_path: Path) -> None:
-    small = ["pictures=80", "files=4", "sd_files=1", "sd_size=64", "steps=1"]
+    small = ["pictures=80", "cold=1", "files=4", "sd_files=1", "sd_size=64", "steps=1"]
     shown = run_benchmark(*small, f"folder={tmp_path}")
     assert shown.count("first / second = ") == 2 + 4  # sizes, captions too; two VAEs at two batch sizes
     assert shown.count("memory: ") == 1
     assert shown.count("encoding to the cache / VAE alone = ") == 4
     assert shown.count(" waits ") == 8  # four ways to feed, of the demo's pictures and of photographs
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_benchmark_measures_the_scan_alone_from_the_disk(tmp_path: Path) -> None:
-    shown = run_benchmark("part=scan", "pictures=80", "cold=1", f"folder={tmp_path}")
-    assert shown.count("first / second = ") == 2
-    assert shown.count("memory: ") == 1
     assert list(tmp_path.iterdir()) == []
