@@ -29,13 +29,13 @@ The encoding: photographs of 0.6 megapixels (scikit-image's, JPEG of quality 90 
 empty cache, against the VAE alone on the same pixels in the same batches; pictures a second, ours / alone:
                                                batch 1                   batch 4
     Stable Diffusion 1's VAE, 256 px     0.98 (0.96 to 1.01)      0.98 (0.97 to 0.99)    0.60, 0.55 a second
-    the demo's VAE, 64 px            0.20 (0.19 to 0.20)      0.10 (0.10 to 0.13)    55, 59 a second
+    the demo's VAE, 64 px                0.20 (0.19 to 0.20)      0.10 (0.10 to 0.13)    55, 59 a second
 part=encode threads=2; of the first row sd_files=4 rounds=4, of the second 512 files, rounds=3. The wish was
 0.90 or more: a VAE of usual size has it, the demo's has not. That takes 3.5 ms for a picture, 1.6 ms in
 batches of 4, but reading, decoding and shrinking one takes 14 ms even with four threads (72 a second, nothing
 else running), most of it the area average. With others at work one round of the first row fell to
-0.62. From the full cache 512 pictures take 0.27 s, the first time 9.2 s (34 times). Not measured: a GPU,
-whose VAE would ask for 512 px pictures faster than the 56 a second that four threads decode.
+0.62. From the full cache 512 pictures take 0.27 s, the first time 9.2 s (34 times). Hashes of the files
+are known, as after a scan. Not measured: a GPU, whose VAE may outrun four threads (56 a second at 512 px).
 
 The wait: share of a step of the demo's default run (batch 8) that waits for its pictures, StepReport.waited /
 seconds. part=wait threads=2 rounds=4 steps=60, others at work, a step of 155 to 280 ms; files in memory:
