@@ -39,6 +39,7 @@ DATA_WITHOUT_TORCH = tuple(
         "batches",
         "bucket_rules",
         "dataset_file",
+        "cache_folder",
         "file_content",
         "indexes",
         "file_keys",

@@ -116,6 +116,7 @@ QUICK = [  # command line -> the start of a sentence, and words in it
     ("dataset.path=nowhere", "dataset.path=nowhere: there is no such folder in"),
     ("dataset.path=été (1)", "dataset.path=été (1): there is no such folder in"),
     ("dataset.path=empty", "dataset.path=empty: the folder is empty."),
+    ("model.clip_skip=4", "model.clip_skip=4: the text encoder of demo/weights has 3 layers. Give at most 3."),
     ("dataset.path=bare", "dataset.path=bare: 1 of 1 picture without a caption: a.png."),
     ("dataset.path=broken", "dataset.path=broken: 1 of 2 pictures cannot be read: b.png"),
     ("sampling.prompt_file=none.txt", "sampling.prompt_file=none.txt: no such file."),

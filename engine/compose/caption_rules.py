@@ -2,7 +2,7 @@
 
 from engine.compose.show import show
 from engine.config import RunConfig, SubsetConfig, is_dataset_file
-from engine.data.caption_changes import varies
+from engine.data.caption_changes import idle_options, varies
 
 _WORDS = (
     "caption_prefix",
@@ -19,7 +19,6 @@ _VARYING = (
     "caption_tag_dropout_rate",
     "token_warmup_step",
 )
-_TAGS = "dataset.shuffle_caption, caption_tag_dropout_rate or token_warmup_step"
 
 
 def caption_changes_rule(run: RunConfig) -> list[str]:
@@ -49,23 +48,11 @@ def _kept_embeddings(run: RunConfig) -> list[str]:
 
 
 def _without_effect(dataset: SubsetConfig) -> list[str]:
-    plain, problems = SubsetConfig(), []
-    in_tags = dataset.shuffle_caption or dataset.caption_tag_dropout_rate > 0 or dataset.token_warmup_step > 0
-    for name in ("keep_tokens", "keep_tokens_separator"):
-        if getattr(dataset, name) != getattr(plain, name) and not in_tags:
-            problems.append(
-                f"dataset.{name}={show(getattr(dataset, name))}: without effect. It goes with {_TAGS}."
-            )
-    if dataset.caption_separator != plain.caption_separator and not (in_tags or dataset.secondary_separator):
-        problems.append(
-            f"dataset.caption_separator={dataset.caption_separator}: without effect. It goes with {_TAGS}, "
-            "or secondary_separator."
-        )
-    if dataset.token_warmup_min != plain.token_warmup_min and dataset.token_warmup_step == 0:
-        problems.append(
-            f"dataset.token_warmup_min={dataset.token_warmup_min}: without effect. "
-            "It goes with dataset.token_warmup_step."
-        )
+    problems = [
+        f"dataset.{name}={show(getattr(dataset, name))}: without effect. It goes with dataset.{goes_with}."
+        for name, goes_with in idle_options(dataset).items()
+        if name != "validation_seed"  # told of where it was typed
+    ]
     if dataset.token_warmup_step >= 1 and not float(dataset.token_warmup_step).is_integer():
         problems.append(
             f"dataset.token_warmup_step={dataset.token_warmup_step:g}: from 1 on it counts steps. "

@@ -62,7 +62,7 @@ def checkpoint_problems(model: ModelConfig) -> list[str]:
         return [f"model.checkpoint={name}: not found. Give a diffusers folder: model.checkpoint=DIR{fetch}."]
     if not (folder / "model_index.json").is_file():
         return [f"model.checkpoint={name}: not a diffusers folder (no model_index.json in it). Give one."]
-    return _family_problems(model, folder) + _part_problems(name, folder)
+    return _family_problems(model, folder) + _part_problems(name, folder) + _text_problems(model, folder)
 
 
 def read_checkpoint(model: ModelConfig) -> Checkpoint:
@@ -84,6 +84,21 @@ def read_checkpoint(model: ModelConfig) -> Checkpoint:
         num_values=sum(math.prod(weight.shape) for weight in weights),
         latent_factor=2 ** (num_blocks - 1),
     )
+
+
+def _text_problems(model: ModelConfig, folder: Path) -> list[str]:
+    """Whether the text encoder has the layer that is asked for; other damage is told of elsewhere."""
+    file = folder / "text_encoder" / "config.json"
+    try:
+        layers = _json(file).get("num_hidden_layers") if file.is_file() else None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return []
+    if not isinstance(layers, int) or model.clip_skip <= layers:
+        return []
+    return [
+        f"model.clip_skip={model.clip_skip}: the text encoder of {model.checkpoint} has {layers} layers. "
+        f"Give at most {layers}."
+    ]
 
 
 def _family_problems(model: ModelConfig, folder: Path) -> list[str]:

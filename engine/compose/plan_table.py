@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COLUMNS = ("subset", "pictures", "repeats", "captions", "buckets", "batches")  # batches of an epoch
-_WIDTH = 28  # characters that the name of a subset has at least, where it is as long
+_NAME_WIDTH = 24  # characters of a subset's name that a line of 80 has room for; its end is shown
 _MOST_BUCKETS = 12
 
 
@@ -23,20 +23,17 @@ def print_subsets(plan: Plan, console: "Console") -> None:
     from rich.text import Text
 
     table = Table(expand=True, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    rows = subset_rows(plan)
-    name_width = min(_WIDTH, max(len(row[0]) for row in rows))
-    for place, name in enumerate(COLUMNS):
-        table.add_column(
-            name,
-            overflow="fold",
-            min_width=len(name) if place else name_width,
-            ratio=1 if name == "buckets" else None,  # which takes what the others leave
-            no_wrap=name in ("pictures", "repeats", "batches"),
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    for name in COLUMNS:
+        flexible = name in ("captions", "buckets")
+        table.add_column(name, overflow="fold", no_wrap=not flexible, ratio=1 if name == "buckets" else None)
+    for name, *cells in subset_rows(plan):
+        lines = (_tail(line, console.width) for line in name.splitlines())
+        table.add_row(Text("\n".join(lines)), *(Text(cell.replace(", ", "\n")) for cell in cells))
     console.print(table)
-    console.print(f"{plan.batches_per_epoch} batches and {plan.steps_per_epoch} steps an epoch\n")
+    console.print(
+        f"an epoch: {_count(plan.batches_per_epoch, 'batch', 'batches')}, "
+        f"{_count(plan.steps_per_epoch, 'step', 'steps')}\n"
+    )
 
 
 def subset_rows(plan: Plan) -> list[tuple[str, ...]]:
@@ -53,29 +50,34 @@ def subset_rows(plan: Plan) -> list[tuple[str, ...]]:
         told.add(subset.dataset)
         rows.append(
             (
-                _name(subset, plan),
-                _pictures([picture for picture, _ in own], subset),
+                _name(subset, [picture for picture, _ in own]),
+                str(len(own)),
                 _spread([picture.repeats for picture, _ in own if not picture.held_out]),
                 _captions([picture for picture, _ in own]),
-                _buckets([choice for _, choice in own]),
+                _buckets([choice for picture, choice in own if not picture.held_out]),
                 batches,
             )
         )
     return rows
 
 
-def _name(subset: Subset, plan: Plan) -> str:
-    if len(plan.scan.subsets) == 1:
-        return str(subset.folder)
-    return f"{subset.dataset + 1}: {subset.folder}" if plan.scan.subsets[-1].dataset else str(subset.folder)
+def _tail(text: str, width: int) -> str:
+    """The end of a path, where a line has no room for all of it."""
+    room = _NAME_WIDTH + max(0, width - 80)
+    return text if len(text) <= room else f"...{text[3 - room :]}"
 
 
-def _pictures(pictures: list[Picture], subset: Subset) -> str:
-    words = [str(len(pictures))]
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _name(subset: Subset, pictures: list[Picture]) -> str:
+    """Its folder; on a second line what it is for."""
     held_out = sum(picture.held_out for picture in pictures)
-    words += [f"({held_out} held out)"] if held_out else []
-    words += ["(regularisation)"] if subset.is_reg else []
-    return " ".join(words)
+    words = [f"{held_out} held out"] if held_out else []
+    words += ["regularisation"] if subset.is_reg else []
+    words += [f"dataset {subset.dataset + 1}"] if subset.dataset else []
+    return str(subset.folder) + (f"\n({', '.join(words)})" if words else "")
 
 
 def _spread(repeats: list[int]) -> str:

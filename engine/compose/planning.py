@@ -13,6 +13,7 @@ from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.batches import batch_groups
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
+from engine.data.cache_folder import stat_of
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
 from engine.data.scan import Scan
 
@@ -54,7 +55,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         device=visible_device(run.training.device) or run.training.device,
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
-        cached_bytes=sum(file.stat().st_size for file in cached),
+        cached_bytes=sum(cached),
         notes=(*_notes(scan, run), *_enlarged(scan, choices)),
     )
 
@@ -85,13 +86,14 @@ def _check_warmup(run: RunConfig, steps: int) -> None:
         )
 
 
-def _cache_files(folder: Path) -> list[Path]:
-    """Latents and text embeddings that earlier runs left."""
-    return [
+def _cache_files(folder: Path) -> list[int]:
+    """Bytes of each of the latents and text embeddings that earlier runs left."""
+    files = (
         file
         for file in folder.rglob("*.safetensors")
         if not file.relative_to(folder).parts[0].startswith("demo")
-    ]
+    )
+    return [stat.st_size for file in files if (stat := stat_of(file)) is not None]
 
 
 def _enlarged(scan: Scan, choices: Sequence[BucketChoice]) -> list[str]:

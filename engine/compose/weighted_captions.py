@@ -18,7 +18,10 @@ def weight_problems(run: RunConfig, scan: Scan, sources: Sources) -> list[str]:
     """A sentence for each caption or prompt whose weights cannot be read; none without weighted captions."""
     if not run.model.weighted_captions:
         return []
-    found = [f"{where}: {text}: {problem}" for where, text, problem in _bad_texts(run, scan, sources)]
+    found = [
+        f"{where}: {problem}" if problem.startswith(f"{text}: ") else f"{where}: {text}: {problem}"
+        for where, text, problem in _bad_texts(run, scan, sources)
+    ]
     more = len(found) - _NUM_SHOWN
     return found[:_NUM_SHOWN] + ([f"and {more} more captions with such weights."] if more > 0 else [])
 

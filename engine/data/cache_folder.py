@@ -1,5 +1,6 @@
 """The cache as its owner sees it: how much of what it holds, how old it is, and what can go; no torch."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ def describe_cache(cache_dir: Path) -> list[CachePart]:
     now = time.time()
     parts = []
     for name in KINDS:
-        stats = [path.stat() for path in _entries(cache_dir / name)]
+        stats = [stat for path in _entries(cache_dir / name) if (stat := stat_of(path)) is not None]
         if stats:
             ages = [max(0.0, now - stat.st_mtime) / _DAY for stat in stats]
             parts.append(
@@ -54,14 +55,19 @@ def prune_cache(cache_dir: Path, *, unused_days: float) -> tuple[int, int]:
     count = size = 0
     for name in KINDS:
         for path in _entries(cache_dir / name):
-            try:
-                stat = path.stat()
-                if stat.st_mtime < limit:
-                    path.unlink()
-                    count, size = count + 1, size + stat.st_size
-            except FileNotFoundError:  # another process was first
-                continue
+            stat = stat_of(path)
+            if stat is not None and stat.st_mtime < limit:
+                path.unlink(missing_ok=True)  # another process may be first
+                count, size = count + 1, size + stat.st_size
     return count, size
+
+
+def stat_of(path: Path) -> os.stat_result | None:
+    """None for an entry that another process has just removed."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _entries(folder: Path) -> list[Path]:

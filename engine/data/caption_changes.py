@@ -55,6 +55,25 @@ def change_caption(caption: str, subset: SubsetConfig, *, draws: random.Random, 
     return text
 
 
+def idle_options(subset: SubsetConfig) -> dict[str, str]:
+    """Options that are set and do nothing beside the others: name -> what they go with."""
+    plain = SubsetConfig()
+    in_tags = subset.shuffle_caption or subset.caption_tag_dropout_rate > 0 or subset.token_warmup_step > 0
+    tags = "shuffle_caption, caption_tag_dropout_rate or token_warmup_step"
+    rows = (
+        ("keep_tokens", in_tags, tags),
+        ("keep_tokens_separator", in_tags, tags),
+        ("caption_separator", in_tags or bool(subset.secondary_separator), f"{tags}, or secondary_separator"),
+        ("token_warmup_min", subset.token_warmup_step > 0, "token_warmup_step"),
+        ("validation_seed", subset.validation_split > 0, "validation_split"),
+    )
+    return {
+        name: goes_with
+        for name, has_effect, goes_with in rows
+        if not has_effect and getattr(subset, name) != getattr(plain, name)
+    }
+
+
 def caption_settler(subset: SubsetConfig) -> Callable[[str], str]:
     """What makes a written caption final: as the text encoder gets it, unless it varies from step to step."""
     if varies(subset):

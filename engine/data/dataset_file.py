@@ -30,6 +30,7 @@ class FileSubset:
 
     source: str  # how a sentence names it: "photos.toml, [[datasets]] 1, subset 2"
     kind: SubsetKind = SubsetKind.dreambooth
+    stated: frozenset[str] = frozenset()  # keys of its own table
     image_dir: Path | None = None  # folder of pictures, from the working folder; None only with metadata
     metadata_file: Path | None = None  # kind metadata: captions by picture
     mask_dir: Path | None = None  # a mask for each picture
@@ -68,6 +69,7 @@ class FileDataset:
 
     source: str  # "photos.toml, [[datasets]] 1"
     kind: SubsetKind
+    stated: frozenset[str]  # keys of its own table and of the general one
     subsets: tuple[FileSubset, ...]  # without duplicates and those repeated less than once
     resolution: tuple[int, int]  # width, height in pixels
     batch_size: int = 1
@@ -221,6 +223,7 @@ class _File:
         return FileDataset(
             source=source,
             kind=kind,
+            stated=frozenset(table) | frozenset(general),
             subsets=tuple(used),
             **_settled(_DATASET_FIELDS, levels),
         )
@@ -231,7 +234,7 @@ class _File:
         own = _settled([name for name in _SUBSET_FIELDS if name in names], levels)
         if masks:
             own["mask_dir"] = Path(str(masks[self._dialect.masks]))
-        return FileSubset(source=source, kind=kind, **own)
+        return FileSubset(source=source, kind=kind, stated=frozenset(levels[0]), **own)
 
     def _used(self, subsets: Sequence[FileSubset]) -> list[FileSubset]:
         """Without duplicates and subsets that are repeated less than once, which are noted."""
@@ -278,7 +281,6 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 _PATHS = ("image_dir", "metadata_file")
 _EMPTY_IS_NONE = ("keep_tokens_separator", "secondary_separator", "caption_prefix", "caption_suffix")
-_SUBSET_FIELDS = [entry.name for entry in fields(FileSubset) if entry.name not in ("source", "kind")]
-_DATASET_FIELDS = [
-    entry.name for entry in fields(FileDataset) if entry.name not in ("source", "kind", "subsets")
-]
+_TOLD = ("source", "kind", "stated", "subsets")  # fields that are no keys
+_SUBSET_FIELDS = [entry.name for entry in fields(FileSubset) if entry.name not in _TOLD]
+_DATASET_FIELDS = [entry.name for entry in fields(FileDataset) if entry.name not in _TOLD]

@@ -167,9 +167,10 @@ def encode_dataset(
     work = _Work(scan, choices, encoders, storage, _Progress(num_sides + len(captions), on_progress))
     work.encode_pictures(batch_size)
     data = work.data
-    if not data.pictures:
+    if not any(picture.repeats and not picture.is_reg for picture in data.pictures):
         raise ConfigError(
-            f"{scan.source}: no picture can be decoded: {listed(data.skipped)}. Repair or replace them."
+            f"{scan.source}: no picture to train on can be decoded: {listed(data.skipped)}. "
+            "Repair or replace them."
         )
     keys = {caption: work.encode_caption(caption) for caption in captions}
     data.captions = [keys[picture.caption] for picture in data.pictures] if keys else []

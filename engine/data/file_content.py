@@ -73,7 +73,7 @@ def _check_words(content: object) -> None:
         content.encode()  # half of a pair of characters raises UnicodeEncodeError, a ValueError
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """raises ValueError for a key that stands twice, of which JSON would keep the last"""
     found: dict[str, object] = {}
     for key, value in pairs:
@@ -85,7 +85,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 _PARSERS: dict[str, Callable[[str], object]] = {
     ".toml": tomllib.loads,
-    ".json": lambda text: json.loads(text, object_pairs_hook=_once),
+    ".json": lambda text: json.loads(text, object_pairs_hook=once),
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
 }

@@ -151,7 +151,7 @@ def _unknown(key: str, rules: Mapping[str, Rule], dialect: Dialect) -> str:
         return "here the captions come from metadata_file. Leave one of the two out."
     if key == dialect.masks or any(key in own for own in _PLACES.values()):
         return f"this key belongs into {dialect.subset}. Move it there."
-    if key in DATASET_RULES:
+    if key in DATASET_RULES or (dialect.is_kohyas and key in _KOHYAS_DATASET):
         return f"this key holds for a whole dataset. Move it into {dialect.dataset} or {dialect.general}."
     if key in general_rules(dialect):  # about caption files, in a dataset that has none
         return "the subsets of this dataset do not use it. Leave it out."

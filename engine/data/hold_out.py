@@ -31,6 +31,11 @@ def hold_out(scan: Scan) -> None:
             scan.problems.append(_nothing_held_out(subset, contents))
         held |= chosen
     _mark(scan, held, asking)
+    if not scan.problems and not any(one.repeats and not one.is_reg for one in scan.pictures):
+        scan.problems.append(
+            f"{scan.source}: with these validation_split nothing is left to train on: what one subset holds "
+            "out, the others leave out. Lower them, or give all the same validation_seed."
+        )
 
 
 def _nothing_held_out(subset: Subset, contents: Sequence[str]) -> str:

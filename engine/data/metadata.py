@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config import DatasetConfig, SubsetConfig
+from engine.data.file_content import once
 from engine.data.folder import FolderListing, folder_problem, list_files
 from engine.data.headers import HeaderError, Headers, read_size, read_sizes, readable_endings
 from engine.data.indexes import Indexes
@@ -89,7 +90,7 @@ def _read_entries(file: Path) -> dict[str, dict[str, object]] | str:
     if not file.is_file():
         return "this is a folder. Give the file." if file.is_dir() else "no such file. Check the path."
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=once)
     except OSError as error:
         return f"cannot be opened ({error.strerror}). Allow it."
     except UnicodeDecodeError:

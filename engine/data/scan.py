@@ -137,6 +137,7 @@ def scan_subset(subset: Subset, config: DatasetConfig, indexes: Indexes) -> Scan
         scan.problems.append(f"{where}: no permission to open {closed}. Allow it, or move it away.")
     endings = readable_endings()
     names = [name for name in listing.stamps if PurePath(name).suffix.lower() in endings]
+    names = _without_masks(names, subset)
     if not names and not listing.closed:
         scan.problems.append(f"{where}: {no_pictures(len(listing.stamps), endings)}")
         return scan
@@ -146,6 +147,17 @@ def scan_subset(subset: Subset, config: DatasetConfig, indexes: Indexes) -> Scan
     add_pictures(scan, subset, read_sizes(listing, names, index), captions.texts)
     scan.problems += [f"{shown}: {problem}" for problem in captions.problems(subset.options)]
     return scan
+
+
+def _without_masks(names: list[str], subset: Subset) -> list[str]:
+    """Without the files of a folder of masks that lies within that of the pictures."""
+    if subset.config.mask_dir is None:
+        return names
+    masks, folder = Path(subset.config.mask_dir).resolve(), subset.folder.resolve()
+    if masks == folder or not masks.is_relative_to(folder):
+        return names
+    prefix = f"{masks.relative_to(folder).as_posix()}/"
+    return [name for name in names if not name.startswith(prefix)]
 
 
 def add_pictures(

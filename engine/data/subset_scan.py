@@ -1,12 +1,12 @@
 """The pictures of a file of datasets: each subset's folder, treated as the file says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from engine.config import ConfigError, DatasetConfig, Interpolation, Layout, SubsetConfig
+from engine.config import ConfigError, DatasetConfig, Interpolation, Layout, SubsetConfig, dataset_size
 from engine.data.bucket_rules import bucket_problems, bucket_side, off_grid
-from engine.data.caption_changes import varies
+from engine.data.caption_changes import idle_options, varies
 from engine.data.dataset_file import FileDataset, FileSubset, read_dataset_file
 from engine.data.file_keys import KOHYA, OWN, Dialect
 from engine.data.indexes import Indexes
@@ -43,11 +43,12 @@ def scan_dataset_file(config: DatasetConfig, file: Path, indexes: Indexes) -> li
     whole.notes += content.notes
     parts = [whole]
     for number, table in enumerate(content.datasets):
-        own = _dataset_config(config, table, content.stated)
+        own = _dataset_config(config, table)
         whole.problems += [f"{table.source}: {problem}" for problem in _table_problems(own, table)]
         parts += [
             _scan_subset(_subset(own, subset, number), subset, config, indexes) for subset in table.subsets
         ]
+    whole.problems += _idle_everywhere(config, parts)
     return parts
 
 
@@ -74,7 +75,7 @@ def _defaults(config: DatasetConfig) -> Mapping[str, object]:
     }
 
 
-def _dataset_config(config: DatasetConfig, table: FileDataset, stated: frozenset[str]) -> DatasetConfig:
+def _dataset_config(config: DatasetConfig, table: FileDataset) -> DatasetConfig:
     """The run's options with those of one dataset of the file in their place."""
     width, height = table.resolution
     step = table.bucket_reso_steps
@@ -86,10 +87,21 @@ def _dataset_config(config: DatasetConfig, table: FileDataset, stated: frozenset
     if config.layout is Layout.kohya_toml:  # sides are moved outwards onto the step, as there
         low, high = own.min_bucket_reso // step * step, -(-own.max_bucket_reso // step) * step
         return replace(own, min_bucket_reso=max(low, step), max_bucket_reso=high)
-    if "resolution" in stated and not stated & {"min_bucket_reso", "max_bucket_reso"}:
-        low, high = bucket_side(0.5, min(width, height), step), bucket_side(2, max(width, height), step)
+    is_stated = table.stated & {"min_bucket_reso", "max_bucket_reso"}
+    if "resolution" in table.stated and not is_stated and _sides(config) == _sides_around(config):
+        low, high = _sides_around(own)
         return replace(own, min_bucket_reso=low, max_bucket_reso=high)
     return own
+
+
+def _sides(dataset: DatasetConfig) -> tuple[int, int]:
+    return dataset.min_bucket_reso, dataset.max_bucket_reso
+
+
+def _sides_around(dataset: DatasetConfig) -> tuple[int, int]:
+    """Half and twice of its resolution: what the sides are where nobody says anything."""
+    size, step = dataset_size(dataset), dataset.bucket_reso_steps
+    return bucket_side(0.5, min(size), step), bucket_side(2, max(size), step)
 
 
 def _table_problems(own: DatasetConfig, table: FileDataset) -> list[str]:
@@ -131,7 +143,34 @@ def _scan_subset(one: Subset, subset: FileSubset, run: DatasetConfig, indexes: I
     else:
         scan = scan_metadata(one, run, subset.image_dir, indexes)
     scan.problems += [f"{one.source}: {problem}" for problem in _subset_problems(one, subset)]
+    idle = [
+        f"{one.source}: {name}: without effect. It goes with {goes_with}, in the same subset."
+        for name, goes_with in idle_options(one.config).items()
+        if name in subset.stated
+    ]
+    if run.layout is Layout.kohya_toml:  # which is taken as it is
+        scan.notes += idle
+    else:
+        scan.problems += idle
+    if "class_tokens" in subset.stated and scan.pictures and all(one.caption_file for one in scan.pictures):
+        scan.notes.append("class_tokens is not used: every picture has a caption of its own")
     return scan
+
+
+def _idle_everywhere(config: DatasetConfig, parts: Sequence[Scan]) -> list[str]:
+    """Options of the run that no subset makes use of."""
+    idle = [idle_options(subset.config) for part in parts for subset in part.subsets]
+    problems = [
+        f"dataset.{name}={getattr(config, name)}: without effect in every subset. It goes with {goes_with}."
+        for name, goes_with in idle_options(config).items()
+        if idle and all(name in one for one in idle)
+    ]
+    pictures = [picture for part in parts for picture in part.pictures]
+    tokens = config.class_tokens
+    used = any(one.caption_file is None and one.subset.config.class_tokens == tokens for one in pictures)
+    if tokens is not None and pictures and not used:
+        problems.append(f"dataset.class_tokens={tokens}: no picture of the file takes it. Leave it out.")
+    return problems
 
 
 def _subset_problems(one: Subset, subset: FileSubset) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 
 from engine.config.outcome import Outcome
 from engine.training.loop import DivergedError
+from engine.training.reader import PictureGoneError
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|can.?t allocate memory|cannot allocate memory", re.IGNORECASE)
 _LESS_MEMORY = (
@@ -25,4 +26,11 @@ def name_failure(error: BaseException) -> tuple[Outcome, str]:
     ):
         first_line = str(error).splitlines()[0] if str(error) else "no memory left"
         return Outcome.out_of_memory, f"{first_line}. {_LESS_MEMORY}"
+    if isinstance(error, PictureGoneError):
+        return Outcome.failed, f"{error}. Put it back as it was."
     return Outcome.failed, f"{type(error).__name__}: {error}"
+
+
+def is_foreseen(error: BaseException) -> bool:
+    """Whether its cause says all that there is to say, so that no traceback is needed."""
+    return isinstance(error, PictureGoneError) or name_failure(error)[0] is not Outcome.failed

@@ -31,7 +31,7 @@ class Feed:
     def batches(self, first: int, end: int) -> Iterator[Fed]:
         """The batches of the micro-steps from first to before end; what is not kept is encoded here.
 
-        raises  DecodeError for a picture that was damaged since the run started
+        raises  PictureGoneError for a picture that was damaged or removed since the run started
         """
         for read in read_ahead(self.reader, range(first, end), workers=self.workers):
             yield Fed(batch=self._batch(read), read=read)

@@ -29,7 +29,7 @@ class FedPicture:
 
     file: str  # the latents that are trained on, decoded: below inspect/
     source: str  # the file that it is read from
-    mask: str | None  # a file as large as its latents: white counts; None: all of it does
+    mask: str | None  # a file as large as the picture: white counts; None: all of it does
     caption: str  # the words that the text encoder is given
     is_reg: bool
     weight: float  # of its loss
@@ -79,7 +79,7 @@ def _fed_batch(family: ModelFamily, feed: Feed, fed: Fed, folder: Path) -> FedBa
             FedPicture(
                 file=f"{name}.png",
                 source=str(picture.path),
-                mask=_save_mask(batch, place, folder / f"{name}_mask.png"),
+                mask=_save_mask(batch, place, folder / f"{name}_mask.png", size=image.size),
                 caption=read.captions[place],
                 is_reg=picture.is_reg,
                 weight=float(batch.weights[place]),
@@ -89,9 +89,10 @@ def _fed_batch(family: ModelFamily, feed: Feed, fed: Fed, folder: Path) -> FedBa
     return FedBatch(step=read.step + 1, width=width, height=height, pictures=rows)
 
 
-def _save_mask(batch: Batch, place: int, file: Path) -> str | None:
+def _save_mask(batch: Batch, place: int, file: Path, *, size: tuple[int, int]) -> str | None:
     """The name of the file; None where all of the picture counts."""
     if batch.mask is None or bool((batch.mask[place] == 1).all()):
         return None
-    Image.fromarray((batch.mask[place, 0] * 255).round().to(torch.uint8).numpy()).save(file)
+    mask = Image.fromarray((batch.mask[place, 0] * 255).round().to(torch.uint8).numpy())
+    mask.resize(size, Image.Resampling.NEAREST).save(file)
     return file.name

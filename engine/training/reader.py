@@ -3,6 +3,7 @@
 import random
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,13 @@ from engine.data.augment import is_flipped
 from engine.data.batches import BatchOrder
 from engine.data.caption_changes import Moment, change_caption
 from engine.data.encode import EncodedDataset, Latents
+from engine.data.images import DecodeError
 from engine.data.views import see_picture, settled_view
 from engine.diffusion.seeding import seed_of
+
+
+class PictureGoneError(Exception):
+    """A picture that was there when the run started and is not any more; the message names it."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -45,7 +51,7 @@ class _Seen:
 
 
 @dataclass(kw_only=True, slots=True)
-class BatchReader(Dataset[ReadBatch]):
+class BatchReader(Dataset[ReadBatch | str]):
     """The batches of a run by their micro-step: a function of seed and place, whoever reads them when."""
 
     data: EncodedDataset
@@ -59,8 +65,17 @@ class BatchReader(Dataset[ReadBatch]):
     def __len__(self) -> int:
         return self.total_steps * self.gradient_accumulation
 
-    def __getitem__(self, micro_step: int) -> ReadBatch:
-        """raises  DecodeError for a picture that was damaged since the run started"""
+    def __getitem__(self, micro_step: int) -> ReadBatch | str:
+        """The batch; what is wrong with a picture that was damaged or removed since the run started.
+
+        Said and not raised: an error that crosses from a process to another loses its type and its words.
+        """
+        try:
+            return self._batch(micro_step)
+        except PictureGoneError as error:
+            return str(error)
+
+    def _batch(self, micro_step: int) -> ReadBatch:
         step, place = divmod(micro_step, self.gradient_accumulation)
         before = range(micro_step - place, micro_step)
         first = sum(len(self.order.batch_at(earlier)) for earlier in before)
@@ -89,8 +104,20 @@ class BatchReader(Dataset[ReadBatch]):
         )
 
     def settled_pixels(self, index: int) -> Tensor:
-        """[3, H, W] of a picture as it is."""
-        return settled_view(self.data.pictures[index], self.data.choices[index])
+        """[3, H, W] of a picture as it is.
+
+        raises  PictureGoneError
+        """
+        with self._naming(index):
+            return settled_view(self.data.pictures[index], self.data.choices[index])
+
+    @contextmanager
+    def _naming(self, index: int) -> Iterator[None]:
+        """Turns what decoding raises into a sentence with the picture's path."""
+        try:
+            yield
+        except DecodeError as error:
+            raise PictureGoneError(f"{self.data.pictures[index].path}: {error}") from error
 
     def _caption(self, index: int, sample: int, moment: Moment) -> str:
         picture = self.data.pictures[index]
@@ -103,10 +130,11 @@ class BatchReader(Dataset[ReadBatch]):
         draws = [random.Random(seed_of(self.seed, "augment", step, sample)) for sample in samples]
         if any(self.data.sides[index] for index in pictures):
             return self._kept(pictures, draws)
-        views = [
-            see_picture(self.data.pictures[index], self.data.choices[index], one, factor=self.latent_factor)
-            for index, one in zip(pictures, draws, strict=True)
-        ]
+        views = []
+        for index, one in zip(pictures, draws, strict=True):
+            picture, choice = self.data.pictures[index], self.data.choices[index]
+            with self._naming(index):
+                views.append(see_picture(picture, choice, one, factor=self.latent_factor))
         return _Seen(
             pixels=torch.stack([view.pixels for view in views]),
             mask=self._masks(pictures, [view.mask for view in views]),
@@ -144,7 +172,10 @@ class BatchReader(Dataset[ReadBatch]):
 
 
 def read_ahead(reader: BatchReader, micro_steps: range, *, workers: int) -> Iterator[ReadBatch]:
-    """The batches in order; so many processes read them ahead, 0 = none."""
+    """The batches in order; so many processes read them ahead, 0 = none.
+
+    raises  PictureGoneError at the batch that cannot be read
+    """
     loader = DataLoader(
         reader,
         batch_size=None,
@@ -154,10 +185,13 @@ def read_ahead(reader: BatchReader, micro_steps: range, *, workers: int) -> Iter
         worker_init_fn=_leave_signals_to_the_run,
         generator=torch.Generator(),  # the loader draws a seed for its workers: not from the run's generator
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, str):
+            raise PictureGoneError(batch)
+        yield batch
 
 
-def _as_it_is(batch: ReadBatch) -> ReadBatch:
+def _as_it_is(batch: ReadBatch | str) -> ReadBatch | str:
     return batch
 
 

@@ -29,7 +29,7 @@ def finish(result: TrainResult, score_lines: Sequence[str], page: Path, console:
 def summary_lines(result: TrainResult, score_lines: Sequence[str], page: Path) -> list[str]:
     """Outcome, scores before and after, the weights, the page, and what can be done next."""
     lines = ["", _outcome(result)]
-    if result.outcome in (Outcome.interrupted, Outcome.out_of_memory):
+    if result.outcome in (Outcome.interrupted, Outcome.out_of_memory, Outcome.failed):
         lines.append(GOES_ON)
     if result.outcome is Outcome.completed:
         lines += [*score_lines, f"weights  {result.weights}"]

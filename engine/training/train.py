@@ -9,12 +9,13 @@ from rich.console import Console
 from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.config.outcome import Outcome
-from engine.training.failure import name_failure
+from engine.training.failure import is_foreseen, name_failure
 from engine.training.interrupt import Interrupt
 from engine.training.job import Hooks, Job
 from engine.training.loop import run_loop
 from engine.training.parts import load_model, load_pictures
 from engine.training.previews import Gallery, plan_samples
+from engine.training.reader import PictureGoneError
 from engine.training.result import TrainResult, read_result, write_result
 from engine.training.resume import drop_checkpoints
 from engine.training.revisit import is_finished, revisit
@@ -72,8 +73,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     watch = Watch(job, model, pictures, start, gallery=gallery, trackers=trackers)
     try:
         with interrupt.patient(), watch.showing(), clock.phase("training"):
-            outcome = run_loop(start.loop_plan, start.state, interrupt=interrupt, on_step=watch.on_step)
-            watch.save()
+            outcome = _steps(start, watch, interrupt)
     finally:
         _note_progress(result, start, watch)
     if outcome is not Outcome.completed:
@@ -88,6 +88,17 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     job.score(result, trackers)
 
 
+def _steps(start: Start, watch: Watch, interrupt: Interrupt) -> Outcome:
+    """All steps, and a checkpoint of the last; also where the next step lacks a picture."""
+    try:
+        outcome = run_loop(start.loop_plan, start.state, interrupt=interrupt, on_step=watch.on_step)
+    except PictureGoneError:
+        watch.save()
+        raise
+    watch.save()
+    return outcome
+
+
 @contextmanager
 def _named_outcome(job: Job, result: TrainResult) -> Iterator[None]:
     """Give an exception its outcome and write the result; only what nobody foresaw is raised again."""
@@ -97,7 +108,7 @@ def _named_outcome(job: Job, result: TrainResult) -> Iterator[None]:
         if result.outcome is Outcome.completed:  # the weights are there; what failed came after them
             raise
         result.outcome, result.cause = name_failure(error)
-        if result.outcome is Outcome.failed:
+        if not is_foreseen(error):
             job.warn(f"failed: {result.cause}. {GOES_ON}")
             raise
     finally:

@@ -33,7 +33,7 @@ def test_a_folder_is_one_row(tmp_path: Path) -> None:
     print_subsets(plan, console)
     shown = console.export_text()
     assert all(name in shown for name in COLUMNS)
-    assert "10 batches and 10 steps an epoch" in shown
+    assert "an epoch: 10 batches, 10 steps" in shown
 
 
 def test_subsets_of_a_dataset_share_batches_and_datasets_are_numbered(tmp_path: Path) -> None:
@@ -57,9 +57,23 @@ datasets:
     )
     plan = plan_of(tmp_path, "dataset=subsets", f"dataset.config_file={file}")
     dogs, cats, reg, wide = subset_rows(plan)
-    assert dogs == (f"1: {tmp_path / 'dogs'}", "4 (1 held out)", "2", "4 .txt", "64x64: 4", "4")
-    assert cats == (f"1: {tmp_path / 'cats'}", "2", "1", "2 .txt", "64x64: 2", "")
+    assert dogs == (f"{tmp_path / 'dogs'}\n(1 held out)", "4", "2", "4 .txt", "64x64: 3", "4")
+    assert cats == (f"{tmp_path / 'cats'}", "2", "1", "2 .txt", "64x64: 2", "")
     # 3 x 2 + 2 = 8 to learn, so that the three pictures are seen 3, 3 and 2 times; 16 in fours are 4 batches
-    assert reg == (f"1: {tmp_path / 'reg'}", "3 (regularisation)", "2 or 3", "3 .txt", "64x64: 3", "")
-    assert wide[:2] + wide[5:] == (f"2: {tmp_path / 'cats'}", "2", "2")
+    assert reg == (f"{tmp_path / 'reg'}\n(regularisation)", "3", "2 or 3", "3 .txt", "64x64: 3", "")
+    assert wide[:2] + wide[5:] == (f"{tmp_path / 'cats'}\n(dataset 2)", "2", "2")
     assert plan.batches_per_epoch == 4 + 2
+
+
+def test_a_line_of_80_characters_has_room_for_every_column(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder of a long name for a table/photographs"
+    for index in range(3):
+        write_picture(folder / f"{index}.png", (64 * (index + 1), 64), caption="a dog")
+    plan = plan_of(tmp_path, f"dataset.path='{folder}'", "dataset.num_repeats=100")
+    console = Console(record=True, width=80)
+    print_subsets(plan, console)
+    shown = console.export_text()
+    assert all(name in shown for name in (*COLUMNS, "table/photographs", "100", "3 .txt"))
+    for row in subset_rows(plan):
+        assert all(bucket in shown for bucket in row[4].split(", ")), shown
+        assert row[5] in shown

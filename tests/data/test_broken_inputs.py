@@ -241,7 +241,7 @@ CASES = [
     Case("damaged data in a file whose name is no text", [GOOD, CAPTION, put({f"{NO_TEXT}.jpg": JPEG[:-900], f"{NO_TEXT}.txt": "x"})], HERE, Trained([f"{NO_TEXT}.jpg ({CUT_OFF})"], [rf"1 picture left out: caf\udce9.jpg ({CUT_OFF})"])),
     Case("damaged PNG data", [GOOD, CAPTION, put({"b.png": damaged(OTHER)})], HERE, Trained([f"b.png ({BROKEN})"], [f"1 picture left out: b.png ({BROKEN})"])),
     Case("damaged data of a mask", [PHOTOS, put({"m/a.png": OTHER, "m/b.png": damaged(OTHER)})], MASKS, Trained([f"b.png (its mask: {BROKEN})"], [f"1 picture left out: b.png (its mask: {BROKEN})"])),
-    Case("no picture left", [put({"a.png": damaged(PNG), "a.txt": "x"})], HERE, Stopped([f"dataset.path=HERE: no picture can be decoded: a.png ({BROKEN}). Repair or replace them."])),
+    Case("no picture left", [put({"a.png": damaged(PNG), "a.txt": "x"})], HERE, Stopped([f"dataset.path=HERE: no picture to train on can be decoded: a.png ({BROKEN}). Repair or replace them."])),
     Case("odd pictures that are right", [put({"a.png": encoded(1, 10000), "b.png": encoded(exif=CUT_EXIF)})], [*HERE, "dataset.class_tokens=a dog"], Trained()),
     Case("a caption longer than the text encoder takes", [put({"a.png": PNG, "a.txt": "a dog " * 40})], HERE, Trained(warnings=["cut after 30 tokens: " + ("a dog " * 40).strip() + ". Shorten it, or raise model.token_length."])),
 ]  # fmt: skip

@@ -335,16 +335,11 @@ def test_a_masks_dataset_keeps_the_folder_of_its_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dialect", [KOHYA, OWN], ids=["kohya", "own"])
 def test_every_key_has_a_field_and_every_field_a_key(dialect: Dialect) -> None:
     keys = {key for kind in SubsetKind for key in subset_rules(kind, dialect)}
-    subset = {entry.name for entry in fields(FileSubset)} - {"source", "kind", *KOHYAS_ALONE}
+    subset = {entry.name for entry in fields(FileSubset)} - {"source", "kind", "stated", *KOHYAS_ALONE}
     of_subsets = set(OF_SUBSETS[:2]) if dialect is KOHYA else set()
     assert subset - of_subsets == (keys - {dialect.masks, *KOHYAS_ALONE}) | {"mask_dir"}
-    table = {entry.name for entry in fields(FileDataset)} - {
-        "source",
-        "kind",
-        "subsets",
-        "network_multiplier",
-    }
-    assert table == set(DATASET_RULES)
+    table = {entry.name for entry in fields(FileDataset)} - {"source", "kind", "stated", "subsets"}
+    assert table == {*DATASET_RULES, "network_multiplier"}
     for kind in SubsetKind:
         assert set(dataset_rules(kind, dialect)) <= set(general_rules(dialect))
 

@@ -231,7 +231,9 @@ def test_no_picture_left_is_an_error_that_names_them(run: Run) -> None:
     for name in ("a", "b", "c"):
         path = run.photos / f"{name}.png"
         path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ConfigError, match=r"dataset.path=photos: no picture can be decoded: a.png \(damaged"):
+    with pytest.raises(
+        ConfigError, match=r"dataset.path=photos: no picture to train on can be decoded: a.png \(damaged"
+    ):
         run()
 
 

@@ -123,3 +123,26 @@ def test_no_content_is_on_both_sides_whatever_the_split(
     ]
     assert not names[0] & names[1]
     assert bool(held) != bool(found.problems)
+
+
+def test_subsets_that_hold_out_each_others_pictures_leave_nothing_and_say_so(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        for index in range(2):
+            write_picture(tmp_path / f"{folder}/{index}.png", (8, 8))
+    file = tmp_path / "photos.yaml"
+    outcomes = set()
+    for seed in range(12):
+        rows = [
+            f"{{image_dir: {tmp_path / folder}, class_tokens: dog, "
+            f"validation_split: 0.5, validation_seed: {own}}}"
+            for folder, own in (("one", 0), ("two", seed))
+        ]
+        file.write_text(f"datasets:\n- subsets: [{', '.join(rows)}]\n")
+        found = scan_dataset(DatasetConfig(layout=Layout.subsets, config_file=str(file)), file)
+        assert any(picture.repeats for picture in found.pictures) != bool(found.problems)
+        outcomes |= {problem.split(": ", 1)[1] for problem in found.problems} or {"fine"}
+    assert outcomes == {
+        "fine",
+        "with these validation_split nothing is left to train on: what one subset holds out, "
+        "the others leave out. Lower them, or give all the same validation_seed.",
+    }

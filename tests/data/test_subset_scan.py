@@ -6,12 +6,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 from picture_files import write_picture
 
 from engine.compose.planning import choose_buckets
 from engine.config import DatasetConfig, Interpolation, Layout, SubsetConfig, dataset_size
 from engine.data.layouts import scan_dataset
-from engine.data.scan import Scan, dataset_fingerprint
+from engine.data.scan import Scan, Subset, dataset_fingerprint
 from engine.data.subset_scan import stated_options
 
 HEAD = "[general]\nenable_bucket = true\ncaption_extension = '.txt'\n[[datasets]]\nresolution = 64\nbatch_size = 2\n"
@@ -300,3 +301,63 @@ def test_a_picture_without_a_mask_that_fits_is_named(
     text = f"datasets:\n- subsets:\n  - image_dir: {photos / 'dogs'}\n    mask_dir: {photos / 'masks'}\n"
     (problem,) = own(photos, text).problems
     assert sentence in problem
+
+
+def test_bucket_sides_of_the_run_hold_where_they_were_set(photos: Path) -> None:
+    text = f"datasets:\n- resolution: 128\n  subsets:\n  - image_dir: {photos / 'dogs'}\n"
+    two = text + f"- resolution: 96\n  min_bucket_reso: 48\n  subsets:\n  - image_dir: {photos / 'dogs'}\n"
+    assert [sides(one) for one in own(photos, text).subsets] == [(64, 256)]  # around its own resolution
+    assert [sides(one) for one in own(photos, two).subsets] == [(64, 256), (48, 128)]  # stated by the other
+    assert [sides(one) for one in own(photos, text, max_bucket_reso=512).subsets] == [(32, 512)]  # by the run
+
+
+def sides(subset: Subset) -> tuple[int, int]:
+    return subset.config.min_bucket_reso, subset.config.max_bucket_reso
+
+
+@pytest.mark.parametrize(
+    ("option", "goes_with"),
+    [
+        ("keep_tokens: 3", "shuffle_caption, caption_tag_dropout_rate or token_warmup_step"),
+        ("keep_tokens_separator: '|'", "shuffle_caption, caption_tag_dropout_rate or token_warmup_step"),
+        ("caption_separator: ';'", "shuffle_caption, caption_tag_dropout_rate or token_warmup_step, or secondary_separator"),
+        ("token_warmup_min: 4", "token_warmup_step"),
+        ("validation_seed: 3", "validation_split"),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_refused_in_our_file_and_noted_of_kohyas(
+    photos: Path, option: str, goes_with: str
+) -> None:
+    name, value = option.split(": ")
+    sentence = f"subset 1: {name}: without effect. It goes with {goes_with}, in the same subset."
+    subsets = f"  subsets:\n  - image_dir: {photos / 'dogs'}\n"
+    (problem,) = own(photos, f"datasets:\n-{subsets[1:]}    {option}\n").problems
+    assert problem.endswith(sentence)
+    shared = own(photos, f"general: {{{option}}}\ndatasets:\n-{subsets[1:]}")
+    assert shared.problems == []  # of several subsets, some may make use of it
+    (of_run,) = own(photos, f"datasets:\n-{subsets[1:]}", **{name: yaml.safe_load(value)}).problems
+    assert of_run.startswith(f"dataset.{name}=") and "without effect in every subset" in of_run
+    if name != "validation_seed":
+        kohya = scan(photos, HEAD + subset(photos / "dogs", f"{name} = {value}"))
+        assert kohya.problems == [] and any(note.endswith(sentence) for note in kohya.notes)
+
+
+def test_class_tokens_that_no_picture_takes_are_told_of(photos: Path) -> None:
+    text = f"datasets:\n- subsets:\n  - image_dir: {photos / 'dogs'}\n"
+    noted = own(photos, f"{text}    class_tokens: nobody\n")
+    assert "dogs: class_tokens is not used: every picture has a caption of its own" in noted.notes
+    (problem,) = own(photos, text, class_tokens="nobody").problems
+    assert problem == "dataset.class_tokens=nobody: no picture of the file takes it. Leave it out."
+
+
+def test_masks_within_the_folder_of_the_pictures_are_no_pictures(photos: Path) -> None:
+    write_picture(photos / "dogs/masks/a.png")
+    text = f"datasets:\n- subsets:\n  - image_dir: {photos / 'dogs'}\n    mask_dir: {photos / 'dogs/masks'}\n"
+    found = own(photos, text)
+    assert found.problems == [] and [one.path.name for one in found.pictures] == ["a.png"]
+    assert found.pictures[0].mask == photos / "dogs/masks/a.png"
+
+
+def test_a_split_of_kohyas_file_is_sent_to_its_dataset(photos: Path) -> None:
+    problems = scan(photos, HEAD + subset(photos / "dogs", "validation_split = 0.3")).problems
+    assert any("validation_split=0.3: this key holds for a whole dataset." in problem for problem in problems)

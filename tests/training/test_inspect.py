@@ -94,7 +94,7 @@ def test_masks_are_shown_beside_the_pictures_that_they_mirror_with(tmp_path: Pat
         if row["mask"] is not None:
             mask, seen = (np.asarray(Image.open(folder / row[key])).astype(int) for key in ("mask", "file"))
             left_counts = mask[:, 0].mean() > 200
-            assert mask.shape[0] * 4 == seen.shape[0] or mask.shape[0] * 8 == seen.shape[0]
+            assert mask.shape == seen.shape[:2]
             red_left = seen[:, :16, 0].mean() - seen[:, :16, 2].mean() > 0
             assert left_counts == red_left  # what is opaque and red counts, on whichever side it is
             sides.add(bool(left_counts))

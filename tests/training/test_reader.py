@@ -1,6 +1,8 @@
 """Batches that are read ahead: the same whoever reads them, in the same places after a stop."""
 
+import multiprocessing
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -10,11 +12,14 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from engine.config.outcome import Outcome
 from engine.models.checkpoint import load_family
 from engine.training.clock import Clock
 from engine.training.feed import Feed
+from engine.training.loop import StepReport
 from engine.training.parts import load_pictures
 from engine.training.reader import ReadBatch, read_ahead
+from engine.training.watch import Watch
 from tests.training.option_desk import read_tensors, write_masks_and_faces, write_photos
 from tests.training.toy_runs import small_run, train_small
 
@@ -96,7 +101,8 @@ def test_ctrl_c_in_a_terminal_does_not_stop_the_workers(photos: Path) -> None:
     reader = feed_of(photos.parent, *VARYING, f"dataset.path={photos}").reader
     batches = read_ahead(reader, range(12), workers=1)
     first = next(batches)
-    (worker,) = batches._workers  # type: ignore[attr-defined]
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
     os.kill(worker.pid, signal.SIGINT)
     assert [first.micro_step, *(batch.micro_step for batch in batches)] == list(range(12))
 
@@ -119,3 +125,38 @@ def test_latents_that_the_cache_loses_on_the_way_are_encoded_again(photos: Path)
         assert torch.equal(one.mean, other.mean) and torch.equal(one.text, other.text)
         assert torch.equal(one.mean, third.mean) and torch.equal(one.std, third.std)
         assert torch.allclose(one.text, third.text, atol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_goes_during_a_run_ends_it_by_name_and_nothing_is_lost(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    options = (
+        *VARYING,
+        f"dataset.path={photos}",
+        "training.checkpoint_every=0",
+        f"training.workers={workers}",
+    )
+    whole = train_small(photos.parent / "whole", *options)
+    step_of, on_step = 2, Watch.on_step
+
+    def removing(self: Watch, report: StepReport) -> bool:
+        if report.step == step_of:
+            for picture in photos.glob("*.png"):
+                picture.rename(picture.with_suffix(".away"))
+        return on_step(self, report)
+
+    monkeypatch.setattr(Watch, "on_step", removing)
+    stopped = train_small(photos.parent / "stopped", *options)
+    assert stopped.outcome is Outcome.failed and stopped.steps_done >= 2
+    assert stopped.cause is not None
+    assert re.fullmatch(
+        r".*/photos/\d\.png: No such file or directory\. Put it back as it was\.", stopped.cause
+    )
+    step_of = 0
+    for picture in photos.glob("*.away"):
+        picture.rename(picture.with_suffix(".png"))
+    again = train_small(photos.parent / "stopped", *options)
+    assert again.outcome is Outcome.completed
+    assert whole.weights is not None and again.weights is not None
+    assert read_tensors(whole.weights) == read_tensors(again.weights)
