@@ -15,7 +15,7 @@ from engine.config.sources import Sources
 
 FILE_NAME = "run.yaml"
 _SCHEMA = 1
-_INPUTS = {"data": "the pictures or captions of", "base": "the weights of"}
+_INPUTS = {"data": "the pictures, captions or masks of", "base": "the weights of"}
 _FILES = ("pictures", "prompts", "manifest")  # the entries of Sources that are paths
 
 
@@ -89,23 +89,23 @@ def run_from_record(record: RunRecord) -> RunConfig:
     return run
 
 
-def changed_inputs(folder: Path, fingerprints: Mapping[str, str]) -> list[str]:
-    """What has another fingerprint than when the run in `folder` started; [] where there is no run yet.
+def changed_inputs(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """What has another fingerprint than when the run in `folder` started; {} where there is no run yet.
 
-    Each entry is a sentence; a run goes on only if there are none, or with force=true.
+    Sentences by the key of their fingerprint; a run goes on only if there are none, or with force=true.
     """
     if not (folder / FILE_NAME).is_file():
-        return []
+        return {}
     record = read_run_yaml(folder)
     places = {"data": str(record.sources.pictures), "base": _checkpoint(record.config)}
-    return [
-        f"{words} {places[key]} changed since {folder.name} was started "
+    return {
+        key: f"{words} {places[key]} changed since {folder.name} was started "
         f"({record.fingerprints[key][:8]} -> {fingerprints[key][:8]})"
         for key, words in _INPUTS.items()
         if key in record.fingerprints
         and key in fingerprints
         and record.fingerprints[key] != fingerprints[key]
-    ]
+    }
 
 
 def _checkpoint(config: Mapping[str, object]) -> str:

@@ -1,9 +1,8 @@
 """The pictures of a folder with their captions, as the file system and the file headers show them."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from engine.config import DatasetConfig, dataset_size
@@ -15,10 +14,6 @@ from engine.data.headers import Headers, read_sizes, readable_endings
 from engine.data.indexes import Indexes
 from engine.data.mask_files import find_masks
 from engine.data.sentences import listed, pictures
-
-_NOT_OF_THE_LOOK = frozenset(  # options that say where pictures lie; what they lead to is looked at itself
-    ("path", "config_file", "layout", "reg_path", "metadata_file", "mask_dir", "class_tokens", "num_repeats")
-)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True, eq=False)
@@ -206,28 +201,3 @@ def _tell_of_faceless(scan: Scan, subset: Subset, faceless: list[str], *, num_pi
         )
     elif faceless:
         scan.notes.append(f"{pictures(len(faceless))} without a face in the name, cut as without face crops")
-
-
-def dataset_fingerprint(scan: Scan) -> str:
-    """sha256 over names, contents, captions, repeats and treatment, in hexadecimal."""
-    digest = hashlib.sha256()
-    treatment = {id(subset): _own_options(subset, scan.config) for subset in scan.subsets}
-    for picture in scan.pictures:
-        row = (scan.name(picture), scan.content_of(picture), picture.caption, picture.repeats)
-        marks: list[object] = ["reg"] if picture.is_reg else []
-        marks += ["held out"] if picture.held_out else []
-        marks += [scan.mask_content_of(picture)] if picture.mask is not None else []
-        own = treatment[id(picture.subset)]
-        marks += [own, picture.subset.dataset] if own or picture.subset.dataset else []
-        digest.update(repr((*row, *marks)).encode())
-    return digest.hexdigest()
-
-
-def _own_options(subset: Subset, config: DatasetConfig) -> dict[str, object]:
-    """What a subset's file says otherwise than the run; the run's own options are told by its run_id."""
-    names = (option.name for option in fields(DatasetConfig) if option.name not in _NOT_OF_THE_LOOK)
-    return {
-        name: getattr(subset.config, name)
-        for name in names
-        if getattr(subset.config, name) != getattr(config, name)
-    }

@@ -1,8 +1,9 @@
 """The folder of a run: held by one process, and refused to a run on other data."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,13 @@ from engine.compose.record import (
     write_run_yaml,
 )
 from engine.config import ConfigError, RunConfig
-from engine.data.scan import dataset_fingerprint
+from engine.data.fingerprints import dataset_fingerprint, difference, picture_fingerprints
 from engine.models.checkpoint import fingerprints_of
+from engine.training.result import write_json
 
 _LOCK = ".lock"
+_PICTURES = "pictures.json"  # the fingerprint of each
+_SCHEMA = 1
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -59,16 +63,19 @@ def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
     """
     if run.force:
         _clear(plan.folder)
-    inputs = {"data": dataset_fingerprint(plan.scan), "base": fingerprints_of(run.model).base}
+    pictures = picture_fingerprints(plan.scan)
+    inputs = {"data": dataset_fingerprint(pictures), "base": fingerprints_of(run.model).base}
     changed = changed_inputs(plan.folder, inputs)
     if changed:
+        which = _difference(plan.folder, pictures)
         raise ConfigError(
             [
-                f"{change}. Its weights would be of neither. "
+                f"{change}{which if key == 'data' else ''}. Its weights would be of neither. "
                 "Add force=true to start afresh, or another name=... to keep both."
-                for change in changed
+                for key, change in changed.items()
             ]
         )
+    write_json(plan.folder / _PICTURES, {"schema": _SCHEMA, "pictures": pictures})
     earlier = read_run_yaml(plan.folder) if (plan.folder / FILE_NAME).is_file() else None
     threads = plan.threads
     if earlier is not None and run.training.threads is None:
@@ -76,6 +83,15 @@ def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
     record = make_record(run, plan.sources, fingerprints=inputs, threads=threads, device=plan.device)
     write_run_yaml(plan.folder, record)
     return OpenedFolder(record=read_run_yaml(plan.folder), earlier=earlier)
+
+
+def _difference(folder: Path, now: Mapping[str, str]) -> str:
+    """Which pictures are other ones, where the earlier start wrote down what they were."""
+    try:
+        before = json.loads((folder / _PICTURES).read_text(encoding="utf-8"))["pictures"]
+        return f"; {difference(before, now)}"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def _clear(folder: Path) -> None:

@@ -32,16 +32,16 @@ def test_record_comes_back_as_written(tmp_path: Path) -> None:
 
 
 def test_unchanged_inputs_and_new_folders_report_nothing(tmp_path: Path) -> None:
-    assert changed_inputs(tmp_path, PRINTS) == []
+    assert changed_inputs(tmp_path, PRINTS) == {}
     record_in(tmp_path)
-    assert changed_inputs(tmp_path, PRINTS) == []
+    assert changed_inputs(tmp_path, PRINTS) == {}
 
 
 def test_changed_data_and_base_are_each_told(tmp_path: Path) -> None:
     record_in(tmp_path)
-    data, base = changed_inputs(tmp_path, {"data": "c" * 64, "base": "d" * 64})
+    data, base = changed_inputs(tmp_path, {"data": "c" * 64, "base": "d" * 64}).values()
     assert (
-        data.startswith(f"the pictures or captions of {tmp_path / 'photos'} changed")
+        data.startswith(f"the pictures, captions or masks of {tmp_path / 'photos'} changed")
         and "aaaaaaaa -> cccccccc" in data
     )
     assert base.startswith("the weights of demo/weights changed")

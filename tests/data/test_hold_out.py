@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fingerprint_of import fingerprint_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from picture_files import write_picture
 
 from engine.config import DatasetConfig, Layout
 from engine.data.layouts import scan_dataset
-from engine.data.scan import Scan, dataset_fingerprint
+from engine.data.scan import Scan
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden/h_dataset.json").read_text())
 SPLITS = [case for case in GOLDEN["steps"] if "--validation_split" in case["argv"]]
@@ -68,7 +69,7 @@ def test_the_seed_and_nothing_else_says_which(photos: Path) -> None:
 
 
 def test_the_split_is_part_of_the_fingerprint(photos: Path) -> None:
-    prints = {dataset_fingerprint(scan(photos, share)) for share in (0.0, 0.2, 0.3)}
+    prints = {fingerprint_of(scan(photos, share)) for share in (0.0, 0.2, 0.3)}
     assert len(prints) == 3
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fingerprint_of import fingerprint_of
 from picture_files import noise_picture, write_picture
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from engine.compose.planning import choose_buckets
 from engine.config import ConfigError, DatasetConfig
 from engine.data.encode import EncodedDataset, Encoders, MeanAndStd, Storage, encode_dataset
 from engine.data.indexes import Indexes
-from engine.data.scan import Scan, dataset_fingerprint, scan_folder
+from engine.data.scan import Scan, scan_folder
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def start(photos: Path) -> tuple[Scan, str, EncodedDataset]:
     config = DatasetConfig(path=str(photos), resolution=64, mask_dir=str(photos.parent / "masks"))
     scan = scan_folder(config, photos, Indexes(cache))
     assert scan.problems == []
-    fingerprint = dataset_fingerprint(scan)
+    fingerprint = fingerprint_of(scan)
     data = encode_dataset(scan, choose_buckets(scan), encoders=ENCODERS, storage=Storage(cache_dir=cache))
     scan.indexes.save()
     return scan, fingerprint, data

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fingerprint_of import fingerprint_of
 from picture_files import write_picture
 
 from engine.config import DatasetConfig, Layout
 from engine.data.kohya_folders import FolderName, parse_folder_name
 from engine.data.layouts import scan_dataset
 from engine.data.repeats import regularisation_repeats
-from engine.data.scan import dataset_fingerprint
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden/h_dataset.json").read_text())
 WITH_REG = [case for case in GOLDEN["steps"] if case["reg"] and "--validation_split" not in case["argv"]]
@@ -112,9 +112,9 @@ def test_unused_regularisation_pictures_are_told_and_all_are_part_of_the_fingerp
     scan = _scan(tmp_path)
     assert [picture.is_reg for picture in scan.pictures] == [False, True]
     assert "2 regularisation pictures are not used: there are enough without them" in scan.notes
-    before = dataset_fingerprint(scan)
+    before = fingerprint_of(scan)
     write_picture(tmp_path / "reg/1_dog/0.png", (64, 72))
-    assert dataset_fingerprint(_scan(tmp_path)) != before
+    assert fingerprint_of(_scan(tmp_path)) != before
 
 
 def _config(parent: Path, reg: Path | None = None) -> DatasetConfig:

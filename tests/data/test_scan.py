@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from fingerprint_of import fingerprint_of
 from picture_files import noise_picture, write_picture
 from PIL import Image
 
 from engine.config import DatasetConfig
-from engine.data.scan import Picture, Scan, dataset_fingerprint, scan_folder
+from engine.data.scan import Picture, Scan, scan_folder
 
 
 def scan(folder: Path, **options: object) -> Scan:
@@ -212,17 +213,17 @@ def test_a_link_back_to_the_folder_is_walked_once(tmp_path: Path) -> None:
 
 def test_the_fingerprint_follows_bytes_captions_names_and_repeats_but_not_dates(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png", caption="x")
-    before = dataset_fingerprint(scan(tmp_path))
+    before = fingerprint_of(scan(tmp_path))
     os.utime(path, (1, 1))
-    assert dataset_fingerprint(scan(tmp_path)) == before
-    prints = {before, dataset_fingerprint(scan(tmp_path, num_repeats=2))}
+    assert fingerprint_of(scan(tmp_path)) == before
+    prints = {before(scan(tmp_path, num_repeats=2))}
     (tmp_path / "a.txt").write_text("y")
-    prints.add(dataset_fingerprint(scan(tmp_path)))
+    prints.add(fingerprint_of(scan(tmp_path)))
     noise_picture(64, 64, seed=1).save(path)
-    prints.add(dataset_fingerprint(scan(tmp_path)))
+    prints.add(fingerprint_of(scan(tmp_path)))
     path.rename(tmp_path / "b.png")
     (tmp_path / "a.txt").rename(tmp_path / "b.txt")
-    prints.add(dataset_fingerprint(scan(tmp_path)))
+    prints.add(fingerprint_of(scan(tmp_path)))
     assert len(prints) == 5
 
 
@@ -246,3 +247,15 @@ def test_what_a_plugin_of_pillow_raises_is_damage(tmp_path: Path, monkeypatch: p
         "engine.data.headers.read_headers", lambda folder, names, **rest: [None for _ in names]
     )
     assert "a.bmp (damaged: libjxl says no)" in only_problem(tmp_path)
+
+
+def test_a_difference_names_the_pictures(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_picture(tmp_path / f"{name}.png", caption=name)
+    before = picture_fingerprints(scan(tmp_path))
+    assert list(before) == ["a.png", "b.png", "c.png"]
+    (tmp_path / "a.txt").write_text("other")
+    (tmp_path / "c.png").rename(tmp_path / "d.png")
+    (tmp_path / "c.txt").rename(tmp_path / "d.txt")
+    after = picture_fingerprints(scan(tmp_path))
+    assert difference(before, after) == "changed: a.png; new: d.png; gone: c.png"

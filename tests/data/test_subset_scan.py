@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fingerprint_of import fingerprint_of
 from picture_files import write_picture
 
 from engine.compose.planning import choose_buckets
 from engine.config import DatasetConfig, Interpolation, Layout, SubsetConfig, dataset_size
 from engine.data.layouts import scan_dataset
-from engine.data.scan import Scan, Subset, dataset_fingerprint
+from engine.data.scan import Scan, Subset
 from engine.data.subset_scan import stated_options
 
 HEAD = "[general]\nenable_bucket = true\ncaption_extension = '.txt'\n[[datasets]]\nresolution = 64\nbatch_size = 2\n"
@@ -145,7 +146,7 @@ def test_a_folder_without_pictures_or_captions_is_named_with_its_subset(photos: 
 def test_another_treatment_is_another_data_set(photos: Path) -> None:
     plain = scan(photos, HEAD + subset(photos / "dogs"))
     flipped = scan(photos, HEAD + subset(photos / "dogs", "flip_aug = true"))
-    assert dataset_fingerprint(plain) != dataset_fingerprint(flipped)
+    assert fingerprint_of(plain) != fingerprint_of(flipped)
 
 
 def own(folder: Path, text: str, **options: object) -> Scan:
@@ -280,9 +281,9 @@ def test_masks_of_a_subset_are_found_by_name(photos: Path) -> None:
     assert found.pictures[0].mask == photos / "masks/a.webp"
     kohya = scan(photos, HEAD + subset(photos / "dogs", f"conditioning_data_dir = '{photos / 'masks'}'"))
     assert kohya.problems == [] and kohya.pictures[0].mask == photos / "masks/a.webp"
-    before = dataset_fingerprint(found)
+    before = fingerprint_of(found)
     write_picture(photos / "masks/a.webp").write_bytes((photos / "cats/b.png").read_bytes())
-    assert dataset_fingerprint(own(photos, text)) != before
+    assert fingerprint_of(own(photos, text)) != before
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,10 @@ def test_a_half_done_run_refuses_to_go_on_with_other_pictures(tmp_path: Path) ->
     assert first.weights is not None
     content = first.weights.read_bytes()
     (photos / "01.txt").write_text("something else")
-    with pytest.raises(ConfigError, match=r"the pictures or captions of .*photos changed since .*force=true"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the pictures, captions or masks of .*photos changed since .*; changed: .*force=true",
+    ):
         train_small(tmp_path, *options)
     assert first.weights.read_bytes() == content
     forced = train_small(tmp_path, *options, "force=true")
