@@ -75,7 +75,8 @@ def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
                 for key, change in changed.items()
             ]
         )
-    write_json(plan.folder / _PICTURES, {"schema": _SCHEMA, "pictures": pictures})
+    if not (plan.folder / _PICTURES).is_file():
+        write_json(plan.folder / _PICTURES, {"schema": _SCHEMA, "pictures": pictures})
     earlier = read_run_yaml(plan.folder) if (plan.folder / FILE_NAME).is_file() else None
     threads = plan.threads
     if earlier is not None and run.training.threads is None:

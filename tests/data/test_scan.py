@@ -12,6 +12,7 @@ from picture_files import noise_picture, write_picture
 from PIL import Image
 
 from engine.config import DatasetConfig
+from engine.data.fingerprints import difference, picture_fingerprints
 from engine.data.scan import Picture, Scan, scan_folder
 
 
@@ -216,7 +217,7 @@ def test_the_fingerprint_follows_bytes_captions_names_and_repeats_but_not_dates(
     before = fingerprint_of(scan(tmp_path))
     os.utime(path, (1, 1))
     assert fingerprint_of(scan(tmp_path)) == before
-    prints = {before(scan(tmp_path, num_repeats=2))}
+    prints = {before, fingerprint_of(scan(tmp_path, num_repeats=2))}
     (tmp_path / "a.txt").write_text("y")
     prints.add(fingerprint_of(scan(tmp_path)))
     noise_picture(64, 64, seed=1).save(path)
