@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from engine.compose.refusal import refusing
+
 PROJECT = Path(__file__).parents[1]
 HEAVY = ("torch", "diffusers", "transformers", "accelerate", "wandb", "peft")
 RUNNER = f"""
@@ -224,3 +226,10 @@ def test_experiment_in_a_folder_of_ones_own_is_found(desk: Path, tmp_path: Path)
     told = answer(desk, "--config-dir", str(tmp_path), "experiment=mine", "--cfg", "job", "name=é")
     assert told.code == 0, told.error
     assert "  rank: 3\n" in told.output and told.output.startswith("name: é\n")
+
+
+def test_ctrl_c_before_the_steps_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, refusing():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
