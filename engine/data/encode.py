@@ -270,8 +270,8 @@ class _Work:
                 pixels = to_tensor(
                     fit_pixels(decode_for(content, picture).pixels, choice, picture.subset.config)
                 )
-                for side, view in zip(sides, (pixels, pixels.flip(-1)), strict=False):
-                    side.pixels = view
+                for side, is_mirrored in zip(sides, (False, True), strict=False):
+                    side.pixels = pixels.flip(-1) if is_mirrored else pixels
             return _Read(index=index, sides=sides, mask=self._mask(picture, choice))
         except DecodeError as error:
             return f"{self._scan.name(picture)} ({error})"

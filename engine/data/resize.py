@@ -67,11 +67,12 @@ def _block_average(pixels: Pixels, size: Size) -> Pixels:
 def _average_along(values: NDArray[np.generic], axis: int, count: int) -> NDArray[np.float64]:
     """Means over `count` equal stretches of an axis, by differences of its cumulative sum."""
     length = values.shape[axis]
-    pad = [(1, 0) if index == axis else (0, 0) for index in range(values.ndim)]
-    total = np.pad(np.cumsum(values, axis=axis, dtype=np.float64), pad)
+    exact = np.uint32 if values.dtype == np.uint8 else np.float64  # 2^32 holds a row of 16 million pixels
+    total = np.cumsum(values, axis=axis, dtype=exact)  # of each pixel and those before it
     edges = np.arange(count + 1) * (length / count)
     whole = np.minimum(edges.astype(np.int64), length - 1)
     share = (edges - whole).reshape([-1 if index == axis else 1 for index in range(values.ndim)])
-    low = total.take(whole, axis=axis)
-    high = total.take(whole + 1, axis=axis)
+    low = total.take(np.maximum(whole - 1, 0), axis=axis).astype(np.float64)
+    low[(slice(None),) * axis + (whole == 0,)] = 0.0
+    high = total.take(whole, axis=axis).astype(np.float64)
     return np.diff(low + share * (high - low), axis=axis) * (count / length)
