@@ -16,7 +16,8 @@ from demo.folder import WEIGHTS
 from engine.config import DatasetConfig
 from engine.data.ahead import in_order
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
-from engine.data.encode import Encoders, Storage, encode_dataset
+from engine.data.encode import encode_dataset
+from engine.data.encoded import Encoders, Storage
 from engine.data.images import load_pixels, to_tensor
 from engine.data.scan import Picture, Scan, scan_folder
 from engine.models.family import LatentDistribution

@@ -20,7 +20,7 @@ from engine.compose.plan import Plan
 from engine.compose.preflight import preflight
 from engine.compose.register import register
 from engine.config import RunConfig
-from engine.data.encode import Storage
+from engine.data.encoded import Storage
 from engine.data.kept import KeptTensors
 from engine.models.family import LatentDistribution, ModelFamily
 from engine.training.clock import Clock

@@ -36,7 +36,7 @@ from engine.compose.plan import Plan
 from engine.compose.preflight import preflight
 from engine.compose.register import register
 from engine.config import RunConfig
-from engine.data.encode import EncodedDataset
+from engine.data.encoded import EncodedDataset
 from engine.training.clock import Clock
 from engine.training.interrupt import Interrupt
 from engine.training.loop import run_loop

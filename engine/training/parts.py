@@ -10,7 +10,8 @@ from rich.console import Console
 from engine.compose.plan import Plan
 from engine.config import CacheIn, LoRAConfig, RunConfig
 from engine.data.batches import BatchOrder, batch_groups
-from engine.data.encode import EncodedDataset, Encoders, Storage, encode_dataset
+from engine.data.encode import encode_dataset
+from engine.data.encoded import EncodedDataset, Encoders, Storage
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora

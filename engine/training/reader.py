@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from engine.data.augment import is_flipped
 from engine.data.batches import BatchOrder
 from engine.data.caption_changes import Moment, change_caption
-from engine.data.encode import EncodedDataset, Latents
+from engine.data.encoded import EncodedDataset, Latents
 from engine.data.images import DecodeError
 from engine.data.views import see_picture, settled_view
 from engine.diffusion.seeding import seed_of

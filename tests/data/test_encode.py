@@ -13,7 +13,8 @@ from torch import Tensor
 
 from engine.config import ConfigError, DatasetConfig
 from engine.data.buckets import buckets_of, choose_bucket
-from engine.data.encode import EncodedDataset, Encoders, Latents, Storage, encode_dataset
+from engine.data.encode import encode_dataset
+from engine.data.encoded import EncodedDataset, Encoders, Latents, Storage
 from engine.data.images import load_pixels, to_tensor
 from engine.data.kept import MEMORY_BYTES
 from engine.data.scan import scan_folder

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from engine.compose.planning import choose_buckets
 from engine.config import ConfigError, DatasetConfig
-from engine.data.encode import EncodedDataset, Encoders, MeanAndStd, Storage, encode_dataset
+from engine.data.encode import encode_dataset
+from engine.data.encoded import EncodedDataset, Encoders, MeanAndStd, Storage
 from engine.data.indexes import Indexes
 from engine.data.scan import Scan, scan_folder
 
