@@ -8,7 +8,7 @@ from engine.compose.device import num_threads, visible_device
 from engine.compose.plan import Plan, estimate_memory, num_parameters
 from engine.compose.run_id import run_folder, run_id
 from engine.compose.sources import lacks_recipe_encoder
-from engine.compose.weighted_captions import weight_problems
+from engine.compose.weighted_captions import weight_notes, weight_problems
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 from engine.data.batches import batch_groups
@@ -56,7 +56,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
         cached_bytes=sum(cached),
-        notes=(*_notes(scan, run), *_enlarged(scan, choices)),
+        notes=(*_notes(scan, run), *weight_notes(run, scan), *_enlarged(scan, choices)),
     )
 
 

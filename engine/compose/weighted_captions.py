@@ -11,6 +11,7 @@ from engine.models.prompt_weights import parse_weights
 from engine.sampling.prompt_file import load_prompts
 
 _NUM_SHOWN = 5
+_LARGEST_USUAL = 10.0
 _ESCAPED = re.compile(r"\\.")
 
 
@@ -24,6 +25,20 @@ def weight_problems(run: RunConfig, scan: Scan, sources: Sources) -> list[str]:
     ]
     more = len(found) - _NUM_SHOWN
     return found[:_NUM_SHOWN] + ([f"and {more} more captions with such weights."] if more > 0 else [])
+
+
+def weight_notes(run: RunConfig, scan: Scan) -> list[str]:
+    """What is legal and probably not meant: brackets without a partner, weights beyond all use."""
+    if not run.model.weighted_captions:
+        return []
+    lines = [line for picture in scan.pictures for line in picture.caption.splitlines()]
+    odd = sum(not _is_balanced(line) for line in lines)
+    large = sum(any(abs(piece.weight) > _LARGEST_USUAL for piece in parse_weights(line)) for line in lines)
+    rows = (
+        (odd, r"a bracket without its partner: it reaches to the end, or is text; \( and \) are always text"),
+        (large, f"a weight beyond {_LARGEST_USUAL:g}"),
+    )
+    return [f"captions with {what}: {count}" for count, what in rows if count]
 
 
 def _bad_texts(run: RunConfig, scan: Scan, sources: Sources) -> Iterator[tuple[str, str, str]]:
@@ -63,10 +78,14 @@ def _torn_bracket(text: str, config: SubsetConfig) -> str | None:
     if not moves:
         return None
     for tag in text.split(config.caption_separator):
-        plain = _ESCAPED.sub("", tag)
-        if plain.count("(") != plain.count(")") or plain.count("[") != plain.count("]"):
+        if not _is_balanced(tag):
             return (
                 f"a bracket that holds {config.caption_separator!r} is torn where tags change their places. "
                 "Put the weight on each tag, or switch shuffling, tag dropout and warm-up off."
             )
     return None
+
+
+def _is_balanced(text: str) -> bool:
+    plain = _ESCAPED.sub("", text)
+    return plain.count("(") == plain.count(")") and plain.count("[") == plain.count("]")

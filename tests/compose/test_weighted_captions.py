@@ -91,3 +91,17 @@ def test_many_bad_captions_are_counted(desk: Path) -> None:
         write_picture(desk / f"photos/c{index}.png", caption="(a:b)")
     found = problems(desk, *WEIGHTED, "sampling.num_prompts=0")
     assert len(found) == 6 and found[-1] == "and 5 more captions with such weights."
+
+
+def test_what_is_legal_and_probably_not_meant_is_noted(desk: Path) -> None:
+    (desk / "photos/b.txt").write_text("a (dog:1.2, a [cat] \\\\(real\\\\)")
+    (desk / "photos/a.txt").write_text("a (dog:1000)")
+    run = composed(
+        f"output_dir={desk / 'out'}", f"cache_dir={desk / 'cache'}", f"dataset.path={desk / 'photos'}",
+        *WEIGHTED, "sampling.num_prompts=0",
+    )  # fmt: skip
+    notes = preflight(run, prepare_demo, check_sources).notes
+    assert [note for note in notes if note.startswith("captions with")] == [
+        r"captions with a bracket without its partner: it reaches to the end, or is text; \( and \) are always text: 1",
+        "captions with a weight beyond 10: 1",
+    ]
