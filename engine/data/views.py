@@ -16,7 +16,7 @@ from engine.data.images import (
     mask_to_latents,
     read_file,
     resized,
-    to_tensor,
+    to_levels,
 )
 from engine.data.interpolation import Pixels
 from engine.data.scan import Picture
@@ -26,7 +26,7 @@ from engine.data.scan import Picture
 class View:
     """One picture at one step."""
 
-    pixels: Tensor  # [3, H, W] in [-1, 1]
+    levels: Tensor  # uint8 [3, H, W]
     mask: Tensor | None  # [h, w] in [0, 1], of the latents; None: all of it counts
 
 
@@ -45,17 +45,17 @@ def see_picture(picture: Picture, choice: BucketChoice, draws: random.Random, *,
         layers += [] if mask is None else [mask]
     seen = _cut(layers, picture, choice, draws)
     colours = change_colours(seen[0], draws) if config.color_aug else seen[0]
-    pixels = to_tensor(colours)
+    levels = to_levels(colours)
     mask_seen = mask_to_latents(seen[1], factor) if len(seen) > 1 else None
     if not flipped:
-        return View(pixels=pixels, mask=mask_seen)
-    return View(pixels=pixels.flip(-1), mask=None if mask_seen is None else mask_seen.flip(-1))
+        return View(levels=levels, mask=mask_seen)
+    return View(levels=levels.flip(-1), mask=None if mask_seen is None else mask_seen.flip(-1))
 
 
 def settled_view(picture: Picture, choice: BucketChoice) -> Tensor:
-    """[3, H, W]: the picture as it is, in its bucket."""
+    """uint8 [3, H, W]: the picture as it is, in its bucket."""
     content = read_file(picture.path)
-    return to_tensor(fit_pixels(decode_for(content, picture).pixels, choice, picture.subset.config))
+    return to_levels(fit_pixels(decode_for(content, picture).pixels, choice, picture.subset.config))
 
 
 def _cut(layers: list[Pixels], picture: Picture, choice: BucketChoice, draws: random.Random) -> list[Pixels]:

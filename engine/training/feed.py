@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.data.caption_changes import settled_caption
+from engine.data.images import from_levels
 from engine.models.family import ModelFamily
 from engine.training.reader import BatchReader, ReadBatch, read_ahead
 from engine.training.step import Batch
@@ -41,7 +42,7 @@ class Feed:
         kept = self.reader.data.latents_of(picture)
         if kept is not None:
             return kept.mean
-        return self.family.encode_images(self.reader.settled_pixels(picture)[None]).mean[0].cpu()
+        return self.family.encode_images(from_levels(self.reader.settled_levels(picture))[None]).mean[0].cpu()
 
     def settled_text(self, picture: int) -> Tensor:
         """[L, D] of a caption that does not vary: what the fixed validation loss is taken with."""
@@ -54,8 +55,8 @@ class Feed:
     def _batch(self, read: ReadBatch) -> Batch:
         mean, std = read.mean, read.std
         if mean is None or std is None:
-            assert read.pixels is not None, "pixels or latents"
-            mean, std = self._encode(read, read.pixels)
+            assert read.levels is not None, "pixels or latents"
+            mean, std = self._encode(read, from_levels(read.levels))
         text = read.text
         if text is None:
             text = self.family.encode_prompts(read.captions)

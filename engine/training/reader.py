@@ -36,7 +36,7 @@ class ReadBatch:
     mask: Tensor | None  # [B, 1, h, w] in [0, 1]; None: all of each picture counts
     mean: Tensor | None = None  # [B, C, h, w], where latents are kept
     std: Tensor | None = None
-    pixels: Tensor | None = None  # [B, 3, H, W] in [-1, 1], where they are not
+    levels: Tensor | None = None  # uint8 [B, 3, H, W] pixels, where they are not
     text: Tensor | None = None  # [B, L, D], where embeddings are kept
 
 
@@ -47,7 +47,7 @@ class _Seen:
     mask: Tensor | None
     mean: Tensor | None = None
     std: Tensor | None = None
-    pixels: Tensor | None = None
+    levels: Tensor | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,12 +99,12 @@ class BatchReader(Dataset[ReadBatch | str]):
             mask=seen.mask,
             mean=seen.mean,
             std=seen.std,
-            pixels=seen.pixels,
+            levels=seen.levels,
             text=torch.stack(kept) if len(kept) == len(text) else None,
         )
 
-    def settled_pixels(self, index: int) -> Tensor:
-        """[3, H, W] of a picture as it is.
+    def settled_levels(self, index: int) -> Tensor:
+        """uint8 [3, H, W] of a picture as it is.
 
         raises  PictureGoneError
         """
@@ -136,7 +136,7 @@ class BatchReader(Dataset[ReadBatch | str]):
             with self._naming(index):
                 views.append(see_picture(picture, choice, one, factor=self.latent_factor))
         return _Seen(
-            pixels=torch.stack([view.pixels for view in views]),
+            levels=torch.stack([view.levels for view in views]),
             mask=self._masks(pictures, [view.mask for view in views]),
         )
 
@@ -156,9 +156,9 @@ class BatchReader(Dataset[ReadBatch | str]):
             found += [] if latents is None else [latents]
         mask = self._masks(pictures, masks)
         if len(found) < len(pictures):
-            whole = [self.settled_pixels(index) for index in pictures]
+            whole = [self.settled_levels(index) for index in pictures]
             turned = [one.flip(-1) if flip else one for one, flip in zip(whole, flips, strict=True)]
-            return _Seen(pixels=torch.stack(turned), mask=mask)
+            return _Seen(levels=torch.stack(turned), mask=mask)
         mean, std = torch.stack([one.mean for one in found]), torch.stack([one.std for one in found])
         return _Seen(mean=mean, std=std, mask=mask)
 

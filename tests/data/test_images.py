@@ -22,9 +22,11 @@ from engine.data.images import (
     decode_mask,
     fit_pixels,
     flattened,
+    from_levels,
     load_pixels,
     mask_pixels,
     mask_to_latents,
+    to_levels,
     to_tensor,
 )
 from engine.data.resize import area_average, resize_pixels
@@ -113,6 +115,13 @@ def test_to_tensor_spans_minus_one_to_one() -> None:
     assert tensor.shape == (3, 2, 3)
     assert tensor.dtype == torch.float32
     assert tensor[:, 0, 1].tolist() == pytest.approx([1.0, -1.0, -0.6])
+
+
+def test_levels_become_the_same_numbers() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    levels = to_levels(pixels)
+    assert (levels.dtype, tuple(levels.shape)) == (torch.uint8, (3, 5, 7))
+    assert torch.equal(from_levels(levels), to_tensor(pixels))
 
 
 def test_transparency_is_laid_on_white() -> None:

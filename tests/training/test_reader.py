@@ -57,7 +57,7 @@ def assert_same(one: ReadBatch, other: ReadBatch) -> None:
         other.samples,
     )
     assert one.captions == other.captions
-    for name in ("weights", "mask", "mean", "std", "pixels", "text"):
+    for name in ("weights", "mask", "mean", "std", "levels", "text"):
         first, second = getattr(one, name), getattr(other, name)
         assert type(first) is type(second), name
         assert not isinstance(first, Tensor) or torch.equal(first, second), name
