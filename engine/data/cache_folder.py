@@ -9,6 +9,7 @@ KINDS = {  # folder of the cache -> what it holds
     "latents": "pictures as the VAE gave them",
     "masks": "what of each picture counts",
     "text": "captions as the text encoder gave them",
+    "scan": "sizes, captions and contents of folders of pictures",
     "embeddings": "pictures as a scoring encoder gave them",
 }
 _DAY = 86_400.0  # seconds
@@ -71,4 +72,5 @@ def stat_of(path: Path) -> os.stat_result | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"??/*{_ENDING}") if path.is_file())
+    found = (*folder.glob(f"??/*{_ENDING}"), *folder.glob("*.index"))
+    return sorted(path for path in found if path.is_file())

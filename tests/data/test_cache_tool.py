@@ -12,6 +12,8 @@ import torch
 from engine.__main__ import main
 from engine.data.cache import ContentCache
 from engine.data.cache_folder import describe_cache, prune_cache
+from engine.data.folder import list_files
+from engine.data.scan_index import ScanIndex, index_file, save_index
 
 DAY = 86_400
 
@@ -89,3 +91,16 @@ def test_the_command_imports_no_torch() -> None:
     code = "import sys, engine.__main__ as t; t.main(['cache', '--help']); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
     assert done.returncode == 0
+
+
+def test_indexes_of_scanned_folders_are_shown_and_pruned_too(cache_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.txt").write_text("a caption")
+    listing = list_files(tmp_path / "photos")
+    file = index_file(cache_dir, tmp_path / "photos")
+    index = ScanIndex(is_changed=True)
+    save_index(index, file, listing, reader="any")
+    (part,) = [part for part in describe_cache(cache_dir) if part.name == "scan"]
+    assert part.num_entries == 1 and part.num_bytes == file.stat().st_size
+    assert prune_cache(cache_dir, unused_days=0)[0] == 5
+    assert not file.exists() and describe_cache(cache_dir) == []

@@ -113,3 +113,36 @@ def test_a_picture_that_changes_after_its_content_was_taken_is_left_out_by_name(
     scan = scan_folder(DatasetConfig(path=str(photos), resolution=64), photos)
     with pytest.raises(ConfigError, match=r"a\.bmp \(changed since the folder was read\)"):
         encode_dataset(scan, choose_buckets(scan), encoders=ENCODERS, storage=Storage(cache_dir=None))
+
+
+def rows(scan: Scan) -> list[tuple[str, int, int, str]]:
+    return [(scan.name(one), one.width, one.height, one.caption) for one in scan.pictures]
+
+
+def indexed(photos: Path, **options: bool) -> list[tuple[str, int, int, str]]:
+    """What a scan finds that knows of the scans before it."""
+    indexes = Indexes(photos.parent / "cache")
+    scan = scan_folder(DatasetConfig(path=str(photos), **options), photos, indexes)  # type: ignore[arg-type]
+    indexes.save()
+    return rows(scan)
+
+
+def test_captions_and_pictures_that_were_edited_in_place_are_read_again(photos: Path) -> None:
+    assert indexed(photos) == [("a.bmp", 64, 64, "a"), ("b.bmp", 64, 64, "b")]
+    (photos / "a.txt").write_text("A")  # as long as before
+    noise_picture(50, 40).save(photos / "b.bmp")
+    assert indexed(photos) == [("a.bmp", 64, 64, "A"), ("b.bmp", 50, 40, "b")]
+    (photos / "a.txt").unlink()
+    (photos / "a.caption").write_text("new")
+    assert indexed(photos)[0] == ("a.bmp", 64, 64, "new")
+
+
+def test_an_indexed_caption_has_all_its_lines_for_wildcards(photos: Path) -> None:
+    (photos / "a.txt").write_text("one\n\ntwo\n")
+    assert indexed(photos)[0][3] == "one"
+    assert indexed(photos, enable_wildcard=True)[0][3] == "one\ntwo"
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(photos: Path) -> None:
+    (photos.parent / "cache").write_text("a file in its place")
+    assert indexed(photos) == indexed(photos) == [("a.bmp", 64, 64, "a"), ("b.bmp", 64, 64, "b")]
