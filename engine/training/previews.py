@@ -9,9 +9,9 @@ from engine.config import RunConfig
 from engine.data.caption_changes import settled_caption
 from engine.sampling.draw import draw_pictures, draw_settings
 from engine.sampling.prompt_file import load_prompts
+from engine.sampling.sample_folder import SampleFolder, SamplePlan
 from engine.training.clock import Clock
 from engine.training.parts import Model
-from engine.training.sample_folder import SampleFolder, SamplePlan
 from engine.training.tracking import Trackers
 
 BASE, FINAL = "base", "final"

@@ -1,11 +1,11 @@
 """What a run leaves behind as numbers: result.json."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from engine.config.outcome import Outcome
+from engine.data.json_file import write_json
 
 SCHEMA = 1
 
@@ -56,13 +56,3 @@ def read_result(folder: Path) -> TrainResult | None:
     row["weights"] = None if row["weights"] is None else folder / row["weights"]
     row["val_losses"] = [(int(step), float(value)) for step, value in row["val_losses"]]
     return TrainResult(folder=folder, **row)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON under a temporary name, flush it to the disk, then rename it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        json.dump(value, stream, indent=1, ensure_ascii=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

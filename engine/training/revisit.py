@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from engine.config.outcome import Outcome
+from engine.sampling.sample_folder import SampleFolder
 from engine.training.job import Job
 from engine.training.parts import load_model
 from engine.training.previews import BASE, FINAL, Gallery, plan_samples
 from engine.training.result import TrainResult, write_result
 from engine.training.run_folder import OpenedFolder
-from engine.training.sample_folder import SampleFolder
 from engine.training.start import open_run_trackers
 from engine.training.tracking import Trackers
 from engine.training.weights import load_weights

@@ -21,8 +21,8 @@ from engine.compose.record import (
 )
 from engine.config import ConfigError, RunConfig
 from engine.data.fingerprints import dataset_fingerprint, difference, picture_fingerprints
+from engine.data.json_file import write_json
 from engine.models.checkpoint import fingerprints_of
-from engine.training.result import write_json
 
 _LOCK = ".lock"
 _PICTURES = "pictures.json"  # the fingerprint of each

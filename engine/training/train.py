@@ -9,6 +9,7 @@ from rich.console import Console
 from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.config.outcome import Outcome
+from engine.sampling.sample_folder import SampleFolder
 from engine.training.failure import is_foreseen, name_failure
 from engine.training.interrupt import Interrupt
 from engine.training.job import Hooks, Job
@@ -20,7 +21,6 @@ from engine.training.result import TrainResult, read_result, write_result
 from engine.training.resume import drop_checkpoints
 from engine.training.revisit import is_finished, revisit
 from engine.training.run_folder import held_folder, open_folder
-from engine.training.sample_folder import SampleFolder
 from engine.training.setup import peak_memory_bytes
 from engine.training.start import Start, open_run_trackers, start_or_resume
 from engine.training.summary import GOES_ON

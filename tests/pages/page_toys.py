@@ -8,9 +8,9 @@ from PIL import Image
 from engine.config import Sampler
 from engine.config.outcome import Outcome
 from engine.sampling.draw import DrawSettings, Sample
+from engine.sampling.sample_folder import SampleFolder, SamplePlan
 from engine.training.csv_log import CSVLog
 from engine.training.result import TrainResult, write_result
-from engine.training.sample_folder import SampleFolder, SamplePlan
 from evaluation.records import (
     Difference,
     Direction,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from engine.data.json_file import write_json
 from engine.training.inspect_batches import SCHEMA, FedBatch, FedPicture
-from engine.training.result import write_json
 from pages.inspect_page import write_inspect_page
 from tests.pages.page_toys import Page
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.data.json_file import write_json
 from engine.sampling.draw import DrawSettings, Sample
-from engine.training.result import write_json
 
 SCHEMA = 1
 
