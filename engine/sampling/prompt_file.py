@@ -1,12 +1,22 @@
-"""Prompts from a file: one a line, or the demo's manifest; no torch."""
+"""Prompts from a file: one a line, or a manifest that says what is known of each; no torch."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import ConfigError
 
+CONCEPT, PLAIN = "concept", "plain"
+KINDS = (CONCEPT, PLAIN)
+DARK, BRIGHT = "dark", "bright"
+TONES = (DARK, BRIGHT)
+SCHEMA = 1  # of a manifest
+_KEYS = ("prompt", "kind", "tone", "type", "references")  # of a prompt in a manifest
+_TOP_KEYS = ("schema", "prompts", "concept", "trigger", "class_word")  # the last three are the demo's
+_NUM_SHOWN = 5
+_LONGEST_SHOWN = 60  # characters of a prompt in a sentence
 _LINE_OPTION = re.compile(r"(?:^|\s)(--[a-z]+)\b")  # kohya's: "a dog --w 512 --n blurry"
 
 
@@ -15,8 +25,9 @@ class Prompt:
     """What is drawn, and what is known about it."""
 
     text: str
-    kind: str = "concept"  # "concept", or "plain": has nothing to do with what is learnt
+    kind: str = CONCEPT  # "concept", or "plain": has nothing to do with what is learnt
     tone: str | None = None  # "dark" or "bright" where the prompt says so
+    type: str | None = None  # of a protocol: scores are averaged by prompt, then by type
     references: tuple[Path, ...] = ()  # true pictures of this very prompt
 
 
@@ -25,14 +36,47 @@ def load_prompts(path: Path) -> list[Prompt]:
 
     raises  ConfigError when the file cannot be read, holds no prompt, or options within a line
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        prompts = _from_manifest(text, path.parent) if path.suffix == ".json" else _from_lines(text, path)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a prompt file ({error}). Give a UTF-8 text.") from error
+    if path.suffix.lower() == ".json":
+        return read_manifest_prompts(path)
+    prompts = _from_lines(_read_text(path), path)
     if not prompts:
         raise ConfigError(f"{path}: holds no prompt. Write one a line.")
     return prompts
+
+
+def read_manifest_prompts(path: Path) -> list[Prompt]:
+    """Prompts of a manifest: {"schema": 1, "prompts": [{"prompt", "kind", "tone", "type", "references"}]}.
+
+    Only "prompt" has to be there; references are paths relative to the manifest and are not looked for.
+    raises  ConfigError with a sentence for each prompt that cannot be used
+    """
+    text = _read_text(path)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not JSON ({error}). Correct it.") from error
+    rows = _rows(content, path)
+    prompts = [_prompt(row, path.parent) for row in rows]
+    problems = [
+        f"{path}: prompt {number}{_shown(row)}: {found}"
+        for number, (row, found) in enumerate(zip(rows, prompts, strict=True), 1)
+        if isinstance(found, str)
+    ]
+    read = [found for found in prompts if isinstance(found, Prompt)]
+    problems += [f"{path}: the prompt {text!r} stands twice. Give it once." for text in _repeated(read)]
+    if len(problems) > _NUM_SHOWN:
+        rest = f"{path}: {len(problems) - _NUM_SHOWN} more prompts cannot be used. Correct them too."
+        problems[_NUM_SHOWN:] = [rest]
+    if problems:
+        raise ConfigError(problems)
+    return read
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as a prompt file ({error}). Give a UTF-8 text.") from error
 
 
 def _from_lines(text: str, path: Path) -> list[Prompt]:
@@ -46,19 +90,66 @@ def _from_lines(text: str, path: Path) -> list[Prompt]:
     return [Prompt(text=line) for line in lines if line]
 
 
-def _from_manifest(text: str, folder: Path) -> list[Prompt]:
-    return [
-        Prompt(
-            text=_as_text(row["prompt"]),
-            kind=row.get("kind", "concept"),
-            tone=row.get("tone"),
-            references=tuple(folder / name for name in row.get("references", ())),
+def _rows(content: object, path: Path) -> list[object]:
+    """The entries of a manifest, as they stand."""
+    rows = content.get("prompts") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(rows, list):
+        raise ConfigError(
+            f'{path}: is not a manifest. Write {{"schema": {SCHEMA}, "prompts": [{{"prompt": "a dog"}}]}}.'
         )
-        for row in json.loads(text)["prompts"]
-    ]
+    if content.get("schema", SCHEMA) != SCHEMA:
+        raise ConfigError(f"{path}: schema {content['schema']!r} is not known. Write {SCHEMA}.")
+    if unknown := [key for key in content if key not in _TOP_KEYS]:
+        raise ConfigError(f"{path}: {unknown[0]!r} is unknown. Beside the prompts there is only the schema.")
+    if not rows:
+        raise ConfigError(f"{path}: holds no prompt. Give one.")
+    return rows
 
 
-def _as_text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError(f"a prompt is {value!r}")
-    return value
+def _prompt(row: object, folder: Path) -> Prompt | str:
+    """The prompt of an entry, or what is wrong with it and what to do."""
+    if not isinstance(row, dict):
+        return 'is no entry. Write {"prompt": "a dog"}.'
+    if unknown := [key for key in row if key not in _KEYS]:
+        return f"{unknown[0]!r} is unknown. There are {', '.join(_KEYS)}."
+    text = row.get("prompt")
+    if not isinstance(text, str) or not _is_text(text):
+        return f'"prompt" is {json.dumps(text)}. Give the text that is drawn.'
+    kind, tone, of_type = row.get("kind", CONCEPT), row.get("tone"), row.get("type")
+    if kind not in KINDS:
+        return f"kind={_plain(kind)} is unknown. Use {' or '.join(KINDS)}."
+    if tone is not None and tone not in TONES:
+        return f"tone={_plain(tone)} is unknown. Use {' or '.join(TONES)}, or null."
+    if of_type is not None and not _is_text(of_type):
+        return f"type={_plain(of_type)} is not a name. Give one, or null."
+    references = row.get("references", [])
+    if not isinstance(references, list) or not all(map(_is_text, references)):
+        return '"references" is not a list of files. Write ["a.png", "b.png"].'
+    return Prompt(
+        text=text,
+        kind=kind,
+        tone=tone,
+        type=of_type,
+        references=tuple(folder / name for name in references),
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shown(row: object) -> str:
+    """How a sentence names an entry beside its number."""
+    text = row.get("prompt") if isinstance(row, Mapping) else None
+    if not isinstance(text, str) or not text.strip():
+        return ""
+    return f" ({text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '...'})"
+
+
+def _repeated(prompts: list[Prompt]) -> list[str]:
+    texts = [prompt.text for prompt in prompts]
+    return list(dict.fromkeys(text for index, text in enumerate(texts) if text in texts[:index]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import ConfigError
-from engine.sampling.prompt_file import Prompt, load_prompts
+from engine.sampling.prompt_file import Prompt, load_prompts, read_manifest_prompts
 
 
 def test_a_text_file_gives_a_prompt_a_line_without_comments_and_blank_lines(tmp_path: Path) -> None:
@@ -15,17 +15,23 @@ def test_a_text_file_gives_a_prompt_a_line_without_comments_and_blank_lines(tmp_
     assert [prompt.text for prompt in load_prompts(path)] == ["a red star", "a # b", "개"]
 
 
-def test_a_manifest_gives_kind_tone_and_pictures_beside_it(tmp_path: Path) -> None:
+def test_a_manifest_gives_kind_tone_type_and_pictures_beside_it(tmp_path: Path) -> None:
     rows = [
-        {"prompt": "a", "kind": "plain", "tone": "dark", "references": ["r/0.png"]},
+        {"prompt": "a", "kind": "plain", "tone": "dark", "type": "style", "references": ["r/0.png"]},
         {"prompt": "b"},
+        {"prompt": "c", "kind": "concept", "tone": None, "type": None, "references": []},
     ]
     path = tmp_path / "prompts.json"
     path.write_text(json.dumps({"schema": 1, "prompts": rows}))
-    assert load_prompts(path) == [
-        Prompt(text="a", kind="plain", tone="dark", references=(tmp_path / "r/0.png",)),
-        Prompt(text="b"),
+    expected = [
+        Prompt(text="a", kind="plain", tone="dark", type="style", references=(tmp_path / "r/0.png",)),
+        Prompt(text="b", kind="concept", tone=None, type=None, references=()),
+        Prompt(text="c"),
     ]
+    assert load_prompts(path) == read_manifest_prompts(path) == expected
+
+
+FORM = 'is not a manifest. Write {"schema": 1, "prompts": [{"prompt": "a dog"}]}.'
 
 
 @pytest.mark.parametrize(
@@ -37,14 +43,15 @@ def test_a_manifest_gives_kind_tone_and_pictures_beside_it(tmp_path: Path) -> No
         ("p.txt", b"\xff\xfe\x00", "cannot be read as a prompt file ('utf-8' codec"),
         ("p.txt", b"a dog --w 512 --n blurry\n", "options within a line, such as --w in 'a dog --w 512"),
         ("p.txt", b"--n blurry\n", "options within a line, such as --n in '--n blurry'"),
-        ("p.json", b"{", "cannot be read as a prompt file (Expecting property name"),
-        ("p.json", b"[]", "cannot be read as a prompt file (list indices"),
-        ("p.json", b'{"schema": 1}', "cannot be read as a prompt file ('prompts')"),
-        ("p.json", b'{"prompts": [{"text": "a"}]}', "cannot be read as a prompt file ('prompt')"),
-        ("p.json", b'{"prompts": ["a"]}', "cannot be read as a prompt file (string indices"),
-        ("p.json", b'{"prompts": [{"prompt": 5}]}', "cannot be read as a prompt file (a prompt is 5)"),
-        ("p.json", b'{"prompts": [{"prompt": " "}]}', "cannot be read as a prompt file (a prompt is ' ')"),
-        ("p.json", b'{"prompts": []}', "holds no prompt. Write one a line."),
+        ("p.json", b"\xff\xfe\x00", "cannot be read as a prompt file ('utf-8' codec"),
+        ("p.json", b"{", "is not JSON (Expecting property name"),
+        ("p.json", b"[" * 100_000, "is not JSON ("),
+        ("p.json", b"[]", FORM),
+        ("p.json", b'{"schema": 1}', FORM),
+        ("p.json", b'{"prompts": {"a": "b"}}', FORM),
+        ("p.json", b'{"schema": 2, "prompts": [{"prompt": "a"}]}', "schema 2 is not known. Write 1."),
+        ("p.json", b'{"promts": 1, "prompts": [{"prompt": "a"}]}', "'promts' is unknown. Beside the prompts"),
+        ("p.json", b'{"prompts": []}', "holds no prompt. Give one."),
     ],
 )
 def test_what_is_no_prompt_file_is_refused_with_a_sentence(
@@ -57,8 +64,55 @@ def test_what_is_no_prompt_file_is_refused_with_a_sentence(
     assert problem.startswith(f"{tmp_path / name}: {words}") and problem.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("a", ': is no entry. Write {"prompt": "a dog"}.'),
+        ({"text": "a"}, ": 'text' is unknown. There are prompt, kind, tone, type, references."),
+        ({}, ': "prompt" is null. Give the text that is drawn.'),
+        ({"prompt": 5}, ': "prompt" is 5. Give the text that is drawn.'),
+        ({"prompt": " "}, ': "prompt" is " ". Give the text that is drawn.'),
+        ({"prompt": "a", "kin": "plain"}, " (a): 'kin' is unknown."),
+        ({"prompt": "a", "kind": "plane"}, " (a): kind=plane is unknown. Use concept or plain."),
+        ({"prompt": "a", "kind": None}, " (a): kind=null is unknown. Use concept or plain."),
+        ({"prompt": "a", "kind": ["plain"]}, ' (a): kind=["plain"] is unknown. Use concept or plain.'),
+        ({"prompt": "a", "tone": "light"}, " (a): tone=light is unknown. Use dark or bright, or null."),
+        ({"prompt": "a", "tone": False}, " (a): tone=false is unknown. Use dark or bright, or null."),
+        ({"prompt": "a", "type": 3}, " (a): type=3 is not a name. Give one, or null."),
+        ({"prompt": "a", "references": "b.png"}, ' (a): "references" is not a list of files.'),
+        ({"prompt": "a", "references": None}, ' (a): "references" is not a list of files.'),
+        ({"prompt": "a", "references": [1]}, ' (a): "references" is not a list of files.'),
+    ],
+)
+def test_an_entry_that_cannot_be_used_is_named_by_file_number_and_text(
+    tmp_path: Path, row: object, words: str
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"prompts": [{"prompt": "good"}, row]}))
+    with pytest.raises(ConfigError) as refusal:
+        read_manifest_prompts(path)
+    (problem,) = refusal.value.problems
+    assert problem.startswith(f"{path}: prompt 2{words}") and problem.endswith(".")
+
+
+def test_all_bad_entries_are_told_at_once_up_to_five_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"prompts": [{"prompt": f"{index}", "tone": "x"} for index in range(7)]}))
+    with pytest.raises(ConfigError) as refusal:
+        load_prompts(path)
+    assert len(refusal.value.problems) == 6
+    assert refusal.value.problems[-1].endswith("2 more prompts cannot be used. Correct them too.")
+
+
+def test_a_prompt_that_stands_twice_in_a_manifest_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"prompts": [{"prompt": "a"}, {"prompt": "a", "kind": "plain"}]}))
+    with pytest.raises(ConfigError, match="the prompt 'a' stands twice"):
+        load_prompts(path)
+
+
 def test_a_prompt_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    for path in (tmp_path / "gone.txt", tmp_path):
+    for path in (tmp_path / "gone.txt", tmp_path / "gone.json", tmp_path):
         with pytest.raises(ConfigError) as refusal:
             load_prompts(path)
         assert str(refusal.value.problems[0]).startswith(f"{path}: cannot be read as a prompt file (")
