@@ -23,21 +23,47 @@ class ValidationPicture:
     text: Tensor  # [L, D]
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ValidationSet:
+    """The pictures that are looked at."""
+
+    held_out: bool  # they are not trained on
+    names: list[str]  # as the data set names them
+    pictures: list[ValidationPicture]
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ValidationLosses:
+    """The loss of each picture at each timestep."""
+
+    num_timesteps: int  # of the whole schedule
+    timesteps: list[int]  # those that were looked at, rising
+    losses: Tensor  # [pictures, timesteps] float64 on the CPU
+
+    def mean(self) -> float:
+        """One number; not finite when one of the losses is not."""
+        return float(self.losses.mean())
+
+
 @torch.no_grad()
-def validation_loss(
+def validation_losses(
     family: ModelFamily, pictures: Sequence[ValidationPicture], *, num_timesteps: int, prediction: Prediction
-) -> float:
-    """Plain mean squared error over pictures x timesteps; takes no option of noise or loss.
+) -> ValidationLosses:
+    """Plain mean squared error of pictures x timesteps; takes no option of noise or loss.
 
     num_timesteps  at how many places of the schedule each picture is looked at
-    returns        the mean; not finite when the weights are not
+    returns        losses that are not finite where the answers of the model are not
     """
-    timesteps = spaced_timesteps(num_timesteps, num_timesteps=len(family.alphas_cumprod)).to(family.device)
+    length = len(family.alphas_cumprod)
+    timesteps = spaced_timesteps(num_timesteps, num_timesteps=length)
+    on_device = timesteps.to(family.device)
     losses = [
-        _picture_losses(family, picture, timesteps, position=position, prediction=prediction)
+        _picture_losses(family, picture, on_device, position=position, prediction=prediction)
         for position, picture in enumerate(pictures)
     ]
-    return float(torch.stack(losses).double().mean())
+    return ValidationLosses(
+        num_timesteps=length, timesteps=timesteps.tolist(), losses=torch.stack(losses).cpu().double()
+    )
 
 
 def _picture_losses(

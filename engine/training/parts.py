@@ -12,6 +12,7 @@ from engine.config import CacheIn, LoRAConfig, RunConfig
 from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
+from engine.data.scan import Scan
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
@@ -19,7 +20,7 @@ from engine.training.clock import Clock
 from engine.training.feed import Feed
 from engine.training.reader import BatchReader
 from engine.training.setup import model_dtype
-from engine.validation import ValidationPicture
+from engine.validation import ValidationPicture, ValidationSet
 
 _MOST_WORKERS = 8
 
@@ -38,7 +39,7 @@ class Pictures:
 
     feed: Feed
     skipped: list[str]
-    validation: list[ValidationPicture]
+    validation: ValidationSet
 
 
 def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) -> Model:
@@ -96,7 +97,7 @@ def load_pictures(
         latent_factor=family.latent_factor,
     )
     feed = Feed(family=family, reader=reader, workers=num_workers(run, plan, data))
-    validation = choose_validation(feed, run.training.validation_images)
+    validation = choose_validation(feed, plan.scan, run.training.validation_images)
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
 
@@ -113,15 +114,18 @@ def num_workers(run: RunConfig, plan: Plan, data: EncodedDataset) -> int:
     return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))
 
 
-def choose_validation(feed: Feed, count: int) -> list[ValidationPicture]:
+def choose_validation(feed: Feed, scan: Scan, count: int) -> ValidationSet:
     """Pictures spread evenly over those held out, else over those that are learnt: always the same."""
     pictures = feed.reader.data.pictures
-    looked_at = [index for index, picture in enumerate(pictures) if picture.held_out]
-    if not looked_at:
-        looked_at = [index for index, picture in enumerate(pictures) if not picture.is_reg]
+    held_out = [index for index, picture in enumerate(pictures) if picture.held_out]
+    looked_at = held_out or [index for index, picture in enumerate(pictures) if not picture.is_reg]
     number = min(count, len(looked_at))
     chosen = [looked_at[place * len(looked_at) // number] for place in range(number)]
-    return [
-        ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
-        for index in chosen
-    ]
+    return ValidationSet(
+        held_out=bool(held_out),
+        names=[scan.name(pictures[index]) for index in chosen],
+        pictures=[
+            ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
+            for index in chosen
+        ],
+    )

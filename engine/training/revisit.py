@@ -5,12 +5,13 @@ from dataclasses import replace
 from engine.config.outcome import Outcome
 from engine.sampling.sample_folder import SampleFolder
 from engine.training.job import Job
-from engine.training.parts import load_model
+from engine.training.parts import load_model, load_pictures
 from engine.training.previews import BASE, FINAL, Gallery, plan_samples
 from engine.training.result import TrainResult, write_result
 from engine.training.run_folder import OpenedFolder
 from engine.training.start import open_run_trackers
 from engine.training.tracking import Trackers
+from engine.training.validation_record import ValidationRecord, has_all_losses
 from engine.training.weights import load_weights
 
 _FINAL_WORDS = (Outcome.diverged, Outcome.pruned)  # the same steps would end the same way
@@ -24,14 +25,19 @@ def is_finished(earlier: TrainResult) -> bool:
 
 
 def revisit(job: Job, earlier: TrainResult, opened: OpenedFolder) -> TrainResult:
-    """Draw and score again where sampling or evaluation changed since; else only report what is there."""
+    """Draw, measure and score again where their options changed since; else only report what is there."""
     result = replace(earlier, reused=True)
     if earlier.outcome is not Outcome.completed:
         return result
     store = SampleFolder(job.plan.folder, plan_samples(job.run, job.plan))
     wanted = bool(store.plan.prompts and store.plan.seeds)
     draws = wanted and not (store.has(BASE) and store.has(FINAL))
-    scores = job.hooks.score is not None and wanted and (draws or _has_other_scores(job, opened))
+    measures = not has_all_losses(job.run, job.plan.folder)
+    scores = job.hooks.score is not None and wanted and (draws or measures or _has_other_scores(job, opened))
+    if scores:  # those that are there are of other pictures, losses or options: a kill must not leave them
+        (job.plan.folder / "scores.json").unlink(missing_ok=True)
+    if measures:
+        _measure(job)
     if not draws and not scores:
         return result
     trackers = open_run_trackers(job.run, job.plan, resumed_step=earlier.total_steps, warn=job.warn)
@@ -54,6 +60,18 @@ def _has_other_scores(job: Job, opened: OpenedFolder) -> bool:
         or not (job.plan.folder / "scores.json").is_file()
         or (earlier.sources, earlier.config["evaluation"]) != (now.sources, now.config["evaluation"])
     )
+
+
+def _measure(job: Job) -> None:
+    model = load_model(job.run, job.plan, clock=job.clock, console=job.console)
+    try:
+        pictures = load_pictures(job.run, job.plan, model.family, clock=job.clock, console=job.console)
+        record = ValidationRecord(job, model, pictures.validation)
+        record.take_base()
+        load_weights(job.run, model.network, folder=job.plan.folder)
+        record.keep_final(record.take())
+    finally:
+        model.network.detach()
 
 
 def _draw(job: Job, store: SampleFolder, trackers: Trackers) -> None:

@@ -81,6 +81,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
         result.cause = interrupt.signal or "stopped by its validation loss"
         return
     weights = save_weights(run, model.network, folder=plan.folder, steps=plan.total_steps)
+    watch.keep_final_losses()
     gallery.draw_final(plan.total_steps)
     result.outcome, result.weights = Outcome.completed, weights
     _close(job, result)  # before the scores: a kill while scoring costs no training

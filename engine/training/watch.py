@@ -12,7 +12,8 @@ from engine.training.progress import TrainingProgress
 from engine.training.resume import Checkpoint, save_checkpoint
 from engine.training.start import Start
 from engine.training.tracking import Trackers
-from engine.validation import validation_loss
+from engine.training.validation_record import ValidationRecord
+from engine.validation import ValidationLosses
 
 _SPEED_STEPS = 20  # steps over which the shown speed is smoothed
 
@@ -33,7 +34,8 @@ class Watch:
         self._job = job
         self._run = job.run
         self._model = model
-        self._pictures = pictures
+        self._record = ValidationRecord(job, model, pictures.validation)
+        self._last: ValidationLosses | None = None  # of the weights after the last step
         self._start = start
         self._gallery = gallery
         self._trackers = trackers
@@ -48,12 +50,14 @@ class Watch:
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Show the live line in this block; the validation loss of the untrained network is taken first."""
+        """Show the live line in this block; the base's validation loss is taken first, if it is not known."""
         state = self._start.state
         total = self._start.loop_plan.total_steps
         with TrainingProgress(self._job.console, total=total, done=state.step) as self._progress:
             if state.step == 0:
-                self._validate(0)
+                self._note(0, self._record.take_base())
+            elif not self._record.has_base():
+                self._record.take_base()
             yield
 
     def on_step(self, report: StepReport) -> bool:
@@ -68,7 +72,9 @@ class Watch:
         last = report.step == self._start.loop_plan.total_steps
         stop = False
         if last or _is_due(report.step, self._run.training.validate_every):
-            stop = self._asks_to_stop(report.step, self._validate(report.step))
+            losses = self._record.take()
+            self._last = losses if last else None
+            stop = self._asks_to_stop(report.step, self._note(report.step, losses))
         if not last and _is_due(report.step, self._run.sampling.preview_every):
             self._gallery.draw_preview(report.step)
         if not last and _is_due(report.step, self._run.training.checkpoint_every):
@@ -94,16 +100,12 @@ class Watch:
                 ),
             )
 
-    def _validate(self, step: int) -> float:
-        self._model.network.train(False)
-        with self._job.clock.phase("validation"):
-            value = validation_loss(
-                self._model.family,
-                self._pictures.validation,
-                num_timesteps=self._run.training.validation_timesteps,
-                prediction=self._run.model.prediction,
-            )
-        self._model.network.train(True)
+    def keep_final_losses(self) -> None:
+        """Write the validation losses of the saved weights; an earlier start may have made the last step."""
+        self._record.keep_final(self._last or self._record.take())
+
+    def _note(self, step: int, losses: ValidationLosses) -> float:
+        value = losses.mean()
         self._start.val_losses.append((step, value))
         self._trackers.log(step, {"val_loss": value})
         return value

@@ -14,9 +14,9 @@ from engine.diffusion.seeding import normal_draws
 from engine.models.family import ModelFamily
 from engine.networks.files import read_lora
 from engine.networks.lora import attach_lora
-from engine.training import watch
+from engine.training import validation_record
 from engine.training.result import TrainResult
-from engine.validation import ValidationPicture, validation_loss
+from engine.validation import ValidationLosses, ValidationPicture, validation_losses
 from tests.training.toy_runs import train_small
 
 SHAPE = (4, 2, 3)
@@ -84,6 +84,21 @@ def test_each_picture_is_looked_at_in_the_middles_of_equal_parts_of_the_schedule
     assert model.timesteps == timesteps * 3
 
 
+def test_each_picture_has_a_loss_of_its_own_at_each_timestep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        validation,
+        "normal_draws",
+        lambda seed, stream, *, step, samples, shape: torch.stack(
+            [torch.full(tuple(shape), 1.0 + step + 10 * sample) for sample in samples]
+        ),
+    )
+    losses = _losses(Scaled(), _pictures(2), count=3)
+    assert losses.timesteps == [166, 500, 833] and losses.num_timesteps == 1000
+    assert losses.losses.dtype == torch.float64
+    assert losses.losses.tolist() == [[1.0, 121.0, 441.0], [4.0, 144.0, 484.0]]  # squares of the noise
+    assert losses.mean() == pytest.approx(1195 / 6)
+
+
 def test_each_picture_is_looked_at_with_its_own_text() -> None:
     model = Scaled()
     pictures = _pictures(2)
@@ -140,12 +155,12 @@ def test_the_same_weights_have_one_loss_whatever_a_run_varies(
 
     def remember(
         family: ModelFamily, pictures: list[ValidationPicture], *, num_timesteps: int, prediction: Prediction
-    ) -> float:
-        loss = validation_loss(family, pictures, num_timesteps=num_timesteps, prediction=prediction)
-        asked.append((family, pictures, loss))
-        return loss
+    ) -> ValidationLosses:
+        losses = validation_losses(family, pictures, num_timesteps=num_timesteps, prediction=prediction)
+        asked.append((family, pictures, losses.mean()))
+        return losses
 
-    monkeypatch.setattr(watch, "validation_loss", remember)
+    monkeypatch.setattr(validation_record, "validation_losses", remember)
     varied = _train(tmp_path, option)
     assert varied.val_losses[0] == plain.val_losses[0]  # untrained
     assert varied.val_losses[-1] != plain.val_losses[-1]  # the option did train other weights
@@ -158,7 +173,7 @@ def test_the_same_weights_have_one_loss_whatever_a_run_varies(
     try:
         network.train(False)
         network.load_state(state)
-        again = validation_loss(family, pictures, num_timesteps=3, prediction=Prediction.epsilon)
+        again = validation_losses(family, pictures, num_timesteps=3, prediction=Prediction.epsilon).mean()
     finally:
         network.detach()
     assert again == after == varied.val_losses[-1][1]
@@ -186,8 +201,18 @@ def _loss(
     count: int = 4,
     prediction: Prediction = Prediction.epsilon,
 ) -> float:
+    return _losses(model, pictures, count=count, prediction=prediction).mean()
+
+
+def _losses(
+    model: Scaled,
+    pictures: list[ValidationPicture],
+    *,
+    count: int = 4,
+    prediction: Prediction = Prediction.epsilon,
+) -> ValidationLosses:
     family: ModelFamily = model  # type: ignore[assignment]
-    return validation_loss(family, pictures, num_timesteps=count, prediction=prediction)
+    return validation_losses(family, pictures, num_timesteps=count, prediction=prediction)
 
 
 def _pictures(count: int) -> list[ValidationPicture]:
