@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> int:
     for part in parts:
         age = f"last used {part.newest_days:.1f} to {part.oldest_days:.1f} days ago"
         amount = f"{part.num_entries} entries, {_size(part.num_bytes)}"
-        print(f"{part.name:<11}{amount:<28}{age}: {KINDS[part.name]}")
+        print(f"{part.name:<15}{amount:<28}{age}: {KINDS[part.name]}")
     if not parts:
         print(f"{folder}: no entries")
     return 0

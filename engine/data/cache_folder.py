@@ -10,10 +10,12 @@ KINDS = {  # folder of the cache -> what it holds
     "masks": "what of each picture counts",
     "text": "captions as the text encoder gave them",
     "scan": "sizes, captions and contents of folders of pictures",
+    "base_pictures": "pictures that base models drew, for runs and their scores",
+    "lora_pictures": "pictures that LoRAs drew, for scores",
     "embeddings": "pictures as a scoring encoder gave them",
 }
 _DAY = 86_400.0  # seconds
-_ENDING = ".safetensors"
+_ENDINGS = (".safetensors", ".png")
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -72,5 +74,5 @@ def stat_of(path: Path) -> os.stat_result | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    found = (*folder.glob(f"??/*{_ENDING}"), *folder.glob("*.index"))
-    return sorted(path for path in found if path.is_file())
+    found = (path for path in folder.glob("??/*") if path.suffix in _ENDINGS)
+    return sorted(path for path in (*found, *folder.glob("*.index")) if path.is_file())

@@ -1,5 +1,6 @@
 """(prompt, seed) -> picture, for previews and for evaluation."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,12 +27,18 @@ class DrawSettings:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class Sample:
-    """One drawn picture."""
+class Wanted:
+    """One picture that is to be drawn."""
 
     prompt_index: int
     prompt: str
     seed: int
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Sample(Wanted):
+    """One drawn picture."""
+
     image: Image.Image
 
 
@@ -61,26 +68,59 @@ def draw_pictures(
     on_progress  is told how many pictures are done
     returns      prompts x seeds pictures, prompt by prompt
     """
-    wanted = [(index, prompt, seed) for index, prompt in enumerate(prompts) for seed in seeds]
     samples: list[Sample] = []
-    for part in _parts(wanted, settings.batch_size):
-        images = _draw(family, [(prompt, seed) for _, prompt, seed in part], settings)
-        samples += [
-            Sample(prompt_index=index, prompt=prompt, seed=seed, image=image)
-            for (index, prompt, seed), image in zip(part, images, strict=True)
-        ]
+    for batch in draw_batches(family, list_wanted(prompts, seeds), settings):
+        samples += batch
         on_progress(len(samples))
     return samples
 
 
+def list_wanted(prompts: Sequence[str], seeds: Sequence[int]) -> list[Wanted]:
+    """Every prompt with every seed, prompt by prompt."""
+    return [
+        Wanted(prompt_index=index, prompt=prompt, seed=seed)
+        for index, prompt in enumerate(prompts)
+        for seed in seeds
+    ]
+
+
+def draw_batches(
+    family: ModelFamily, wanted: Sequence[Wanted], settings: DrawSettings
+) -> Iterator[list[Sample]]:
+    """Draw any pictures in their order, a batch at a time; no more than that is held."""
+    for start in range(0, len(wanted), settings.batch_size):
+        part = wanted[start : start + settings.batch_size]
+        yield [
+            Sample(prompt_index=one.prompt_index, prompt=one.prompt, seed=one.seed, image=image)
+            for one, image in zip(part, _draw(family, part, settings), strict=True)
+        ]
+
+
+def settings_values(settings: DrawSettings) -> dict[str, str | int | float]:
+    """The settings that pictures depend on, as JSON can hold them."""
+    return {
+        "width": settings.width,
+        "height": settings.height,
+        "steps": settings.steps,
+        "guidance_scale": float(settings.guidance_scale),
+        "sampler": settings.sampler.value,
+        "negative_prompt": settings.negative_prompt,
+    }
+
+
+def to_png(image: Image.Image) -> bytes:
+    """The file of a picture, the same bytes for the same pixels."""
+    stream = io.BytesIO()
+    image.save(stream, format="PNG")
+    return stream.getvalue()
+
+
 @torch.no_grad()
-def _draw(
-    family: ModelFamily, wanted: Sequence[tuple[str, int]], settings: DrawSettings
-) -> list[Image.Image]:
-    prompts = [prompt for prompt, _ in wanted]
+def _draw(family: ModelFamily, wanted: Sequence[Wanted], settings: DrawSettings) -> list[Image.Image]:
+    prompts = [one.prompt for one in wanted]
     factor = family.latent_factor
     shape = (family.latent_channels, settings.height // factor, settings.width // factor)
-    noise = torch.stack([picture_noise(prompt, seed, shape) for prompt, seed in wanted])
+    noise = torch.stack([picture_noise(one.prompt, one.seed, shape) for one in wanted])
     guided = settings.guidance_scale > 1
     latents = family.sampling_pipeline(settings.sampler)(
         prompt=prompts,
@@ -99,8 +139,3 @@ def to_images(pixels: Tensor) -> list[Image.Image]:
     """pixels [B, 3, H, W] in [0, 1] -> 8-bit pictures, rounded as diffusers' VaeImageProcessor does."""
     arrays = (pixels.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype("uint8")
     return [Image.fromarray(array) for array in arrays]
-
-
-def _parts(items: list[tuple[int, str, int]], size: int) -> Iterator[list[tuple[int, str, int]]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -2,13 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from engine.data.json_file import write_json
-from engine.sampling.draw import DrawSettings, Sample
+from engine.sampling.draw import DrawSettings, Sample, Wanted, to_png
 
 SCHEMA = 1
 
@@ -21,6 +24,39 @@ class SamplePlan:
     seeds: list[int]
     settings: DrawSettings
     num_previews: int  # prompts of a preview, drawn with the first seed
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ListedPicture:
+    """A picture of a set; its pixels are read when they are asked for."""
+
+    prompt_index: int
+    prompt: str
+    seed: int
+    path: Path
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, from its file."""
+        with Image.open(self.path) as file:
+            return file.convert("RGB")
+
+
+class Filling:
+    """A set on its way to the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.files: list[tuple[Wanted, str]] = []  # each as it was added, and its file below samples/
+
+    def add(self, wanted: Wanted, content: bytes) -> None:
+        """Write the file of one picture, in any order; a file of its name is replaced."""
+        name = f"p{wanted.prompt_index:02d}_s{wanted.seed}.png"
+        partial = self._folder / f".{name}.partial"
+        partial.write_bytes(content)
+        partial.replace(self._folder / name)
+        self.files.append((wanted, f"{self._folder.name}/{name}"))
 
 
 class SampleFolder:
@@ -36,21 +72,45 @@ class SampleFolder:
         listing = self._read()
         return listing is not None and name in listing["sets"]
 
-    def save(self, name: str, samples: Sequence[Sample]) -> None:
+    def save(self, name: str, samples: Iterable[Sample]) -> None:
         """Write the pictures of one set, then list them; sets drawn for another plan are removed."""
-        listing = self._read()
-        if listing is None:
+        with self.filling(name) as filling:
+            for sample in samples:
+                filling.add(sample, to_png(sample.image))
+
+    @contextmanager
+    def filling(self, name: str) -> Iterator["Filling"]:
+        """Write a set picture by picture; it is listed when the block has ended without an error.
+
+        Sets that were drawn for another plan are removed first.
+        """
+        if self._read() is None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            listing = {"schema": SCHEMA, **self._header(), "sets": {}}
-        (self._folder / name).mkdir(parents=True, exist_ok=True)
-        rows = []
-        for sample in samples:
-            file = f"{name}/p{sample.prompt_index:02d}_s{sample.seed}.png"
-            sample.image.save(self._folder / file)
-            place = {"prompt_index": sample.prompt_index, "prompt": sample.prompt, "seed": sample.seed}
-            rows.append({**place, "file": file})
-        listing["sets"][name] = rows
+        filling = Filling(self._folder / name)
+        yield filling
+        listing = self._read() or {"schema": SCHEMA, **self._header(), "sets": {}}
+        order = {seed: place for place, seed in enumerate(self.plan.seeds)}
+        listing["sets"][name] = [
+            {"prompt_index": one.prompt_index, "prompt": one.prompt, "seed": one.seed, "file": file}
+            for one, file in sorted(
+                filling.files, key=lambda row: (row[0].prompt_index, order.get(row[0].seed, len(order)))
+            )
+        ]
         write_json(self._index, listing)
+
+    def pictures(self, name: str) -> list[ListedPicture]:
+        """The pictures of a set that was drawn, prompt by prompt."""
+        listing = self._read()
+        assert listing is not None, "has() comes first"
+        return [
+            ListedPicture(
+                prompt_index=row["prompt_index"],
+                prompt=row["prompt"],
+                seed=row["seed"],
+                path=self._folder / row["file"],
+            )
+            for row in listing["sets"][name]
+        ]
 
     def _read(self) -> dict[str, Any] | None:
         """The listing, unless there is none for these prompts, seeds and settings."""

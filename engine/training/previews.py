@@ -1,16 +1,18 @@
 """The pictures of a run: drawn by the base at the start, on the way, and by the result at the end."""
 
 from collections.abc import Callable, Sequence
-
-from rich.console import Console
+from pathlib import Path
 
 from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.data.caption_changes import settled_caption
-from engine.sampling.draw import draw_pictures, draw_settings
+from engine.sampling.draw import Wanted, draw_settings, list_wanted
+from engine.sampling.draw_set import Drawer, Drawn, draw_set
+from engine.sampling.drawing_bar import drawing_bar
+from engine.sampling.picture_cache import BASE_PICTURES, PictureCache
 from engine.sampling.prompt_file import load_prompts
 from engine.sampling.sample_folder import SampleFolder, SamplePlan
-from engine.training.clock import Clock
+from engine.training.job import Job
 from engine.training.parts import Model
 from engine.training.tracking import Trackers
 
@@ -37,21 +39,27 @@ def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
 class Gallery:
     """Draws a run's pictures, saves them and shows them to the trackers."""
 
-    def __init__(
-        self, store: SampleFolder, model: Model, *, trackers: Trackers, clock: Clock, console: Console
-    ) -> None:
+    def __init__(self, store: SampleFolder, model: Model, *, job: Job, trackers: Trackers) -> None:
         self._store = store
         self._plan = store.plan
         self._model = model
+        self._job = job
         self._trackers = trackers
-        self._clock = clock
-        self._console = console
 
     def draw_base(self) -> None:
-        """What the base model makes of the prompts, unless it was drawn by an earlier start."""
-        if not self._store.has(BASE):
-            with self._model.network.disabled():
-                self._draw_all(BASE, 0, "drawing with the base model")
+        """What the base model makes of the prompts: drawn once for all runs that share it."""
+        if self._store.has(BASE):
+            return
+        cache = PictureCache(Path(self._job.run.cache_dir) / BASE_PICTURES)
+        with self._model.network.disabled():
+            drawn = self._draw_all(BASE, 0, "drawing with the base model", cache)
+        if drawn.warning is not None:
+            self._job.warn(f"{drawn.warning}; other runs will draw them again")
+        if drawn.num_cached:
+            drawn_now = f", {drawn.num_drawn} drawn now" if drawn.num_drawn else ""
+            self._job.console.print(
+                f"base pictures: {drawn.num_cached} of earlier runs{drawn_now}", highlight=False
+            )
 
     def draw_final(self, step: int) -> None:
         """The pictures that are scored."""
@@ -60,33 +68,27 @@ class Gallery:
     def draw_preview(self, step: int) -> None:
         """A few pictures on the way."""
         prompts = self._plan.prompts[: self._plan.num_previews]
-        self._draw(f"step{step:06d}", step, prompts, self._plan.seeds[:1])
+        self._draw(f"step{step:06d}", step, list_wanted(prompts, self._plan.seeds[:1]))
 
-    def _draw_all(self, name: str, step: int, title: str) -> None:
-        total = len(self._plan.prompts) * len(self._plan.seeds)
-        with self._console.status(title) as status:
-            self._draw(
-                name,
-                step,
-                self._plan.prompts,
-                self._plan.seeds,
-                lambda done: status.update(f"{title}: {done} of {total}"),
-            )
+    def _draw_all(self, name: str, step: int, title: str, cache: PictureCache | None = None) -> Drawn:
+        wanted = list_wanted(self._plan.prompts, self._plan.seeds)
+        with drawing_bar(self._job.console, title, total=len(wanted)) as on_progress:
+            return self._draw(name, step, wanted, cache, on_progress)
 
     def _draw(
         self,
         name: str,
         step: int,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
+        wanted: Sequence[Wanted],
+        cache: PictureCache | None = None,
         on_progress: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        if not prompts or not seeds:
-            return
-        family, network = self._model.family, self._model.network
-        network.train(False)  # dropout belongs to training
-        with self._clock.phase("drawing"):
-            samples = draw_pictures(family, prompts, seeds, self._plan.settings, on_progress=on_progress)
-        network.train(True)
-        self._store.save(name, samples)
-        self._trackers.pictures(step, name, samples)
+    ) -> Drawn:
+        if not wanted:
+            return Drawn()
+        drawer = Drawer(family=self._model.family, settings=self._plan.settings, cache=cache)
+        self._model.network.train(False)  # dropout belongs to training
+        with self._job.clock.phase("drawing"), self._store.filling(name) as filling:
+            drawn = draw_set(drawer, wanted, filling, on_progress=on_progress)
+        self._model.network.train(True)
+        self._trackers.pictures(step, name, self._store.pictures(name))
+        return drawn

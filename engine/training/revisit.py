@@ -78,7 +78,7 @@ def _draw(job: Job, store: SampleFolder, trackers: Trackers) -> None:
     model = load_model(job.run, job.plan, clock=job.clock, console=job.console)
     try:
         load_weights(job.run, model.network, folder=job.plan.folder)
-        gallery = Gallery(store, model, trackers=trackers, clock=job.clock, console=job.console)
+        gallery = Gallery(store, model, job=job, trackers=trackers)
         gallery.draw_base()
         gallery.draw_final(job.plan.total_steps)
     finally:

@@ -68,7 +68,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     trackers = open_run_trackers(run, plan, resumed_step=start.resumed_step, warn=job.warn)
     closing.callback(lambda: result.tracker_lines.extend(trackers.finish(result.outcome)))
     store = SampleFolder(plan.folder, plan_samples(run, plan))
-    gallery = Gallery(store, model, trackers=trackers, clock=clock, console=console)
+    gallery = Gallery(store, model, job=job, trackers=trackers)
     gallery.draw_base()
     watch = Watch(job, model, pictures, start, gallery=gallery, trackers=trackers)
     try:
