@@ -25,6 +25,7 @@ from engine.training.result import TrainResult, read_result
 from engine.training.setup import model_dtype
 from engine.training.validation_record import FILE_NAME, ValidationRecord
 from engine.validation import validation_losses
+from evaluation.losses_file import read_losses
 from tests.training import toy_runs
 from tests.training.option_cases import OPTIONS, Changes
 from tests.training.option_desk import lay_desk
@@ -80,6 +81,15 @@ def test_a_run_writes_the_losses_of_its_base_and_of_what_it_saved(whole: TrainRe
         assert losses.shape == (3, 4) and bool((losses > 0).all())
         assert float(losses.mean()) == pytest.approx(steps[step], rel=1e-9)
     assert content["base"] != content["final"]
+
+
+def test_evaluation_reads_what_a_run_writes(whole: TrainResult) -> None:
+    losses, content = read_losses(whole.folder), read(whole.folder)
+    assert losses is not None and (losses.on, losses.pictures) == (content["on"], content["pictures"])
+    for name in ("base", "final"):
+        rows = losses.of(name)
+        assert rows is not None and [list(row) for row in rows] == content[name]
+    assert [losses.places(quarter) for quarter in (1, 2, 3, 4)] == [[0], [1], [2], [3]]
 
 
 def test_the_losses_are_written_with_nine_digits(whole: TrainResult) -> None:
