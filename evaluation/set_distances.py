@@ -68,40 +68,53 @@ def polynomial_mmd2(x: Features, y: Features) -> float:
     """
     x, y = _matching(x, y)
     _need_rows(2, x, y)
-    x_groups, y_groups = np.zeros(len(x), dtype=np.int64), np.zeros(len(y), dtype=np.int64)
-    within_x, within_y, across = _all_sums(x, y, x_groups=x_groups, y_groups=y_groups, num_groups=1)
-    return float(_mmd2(within_x.total, within_y.total, across.total, np.array(len(x)), np.array(len(y))))
+    x_groups, y_groups = (np.zeros(len(rows), dtype=np.int64) for rows in (x, y))
+    sums = _all_sums(x, y, x_groups=x_groups, y_groups=y_groups, num_groups=1)
+    return float(_mmd2([part.total for part in sums], np.array(len(x)), np.array(len(y))))
 
 
-def jackknife_mmd2(
+def mmd2_without_groups(
     x: Features, x_groups: Sequence[int], y: Features, *, y_groups: Sequence[int] | None = None
-) -> tuple[float, float | None]:
-    """polynomial_mmd2 and its standard error by leaving out one group (a prompt) of x at a time.
+) -> tuple[float, dict[int, float]]:
+    """polynomial_mmd2 of the whole sets, and of the sets without each group (a prompt) of x.
 
     x, y      [n, d], [m, d]; n, m >= 2
     x_groups  [n]  the prompt of each row of x
-    y_groups  [m]  the prompt of each row of y: they leave together with x's; None: y stays whole, and the
-              error then says nothing of how y was drawn
-    returns   value, standard error; None with a single group, or where too few rows are left without one
+    y_groups  [m]  the prompt of each row of y: they leave together with x's; None: y stays whole
+    returns   value, value by the group that is left out; none where there is a single group, or where too few
+              rows are left without one
     The kernel is passed over once: what is left without a group is the total less the group's own sums.
-    Groups of unequal size are weighted by the delete-m_j jackknife, Busing, Meijer and van der Leeden 1999,
-    "Delete-m Jackknife for Unequal m", Statistics and Computing 9; with equal sizes it is Efron's.
     """
     x, y = _matching(x, y)
     _need_rows(2, x, y)
     names, x_places, y_places = _places(x_groups, y_groups, len(y))
     if len(x_places) != len(x) or len(y_places) != len(y):
         raise ValueError(f"{len(x)} and {len(y)} rows, but groups of {len(x_places)} and {len(y_places)}")
-    within_x, within_y, across = _all_sums(x, y, x_groups=x_places, y_groups=y_places, num_groups=len(names))
-    value = float(_mmd2(within_x.total, within_y.total, across.total, np.array(len(x)), np.array(len(y))))
-    sizes = np.bincount(x_places, minlength=len(names))
-    x_left = len(x) - sizes
+    sums = _all_sums(x, y, x_groups=x_places, y_groups=y_places, num_groups=len(names))
+    value = float(_mmd2([part.total for part in sums], np.array(len(x)), np.array(len(y))))
+    x_left = len(x) - np.bincount(x_places, minlength=len(names))
     y_left = len(y) - np.bincount(y_places[y_places >= 0], minlength=len(names))
     if len(names) < 2 or min(x_left.min(), y_left.min()) < 2:
+        return value, {}
+    left_out = _mmd2([part.without_group() for part in sums], x_left, y_left)
+    return value, dict(zip(names.tolist(), left_out.tolist(), strict=True))
+
+
+def jackknife_mmd2(
+    x: Features, x_groups: Sequence[int], y: Features, *, y_groups: Sequence[int] | None = None
+) -> tuple[float, float | None]:
+    """polynomial_mmd2 and its standard error, by leaving out one group (a prompt) at a time.
+
+    The arguments are those of mmd2_without_groups. Without y_groups the error leaves out how y was drawn.
+    returns  value, standard error; None where no group can be left out
+    Groups of unequal size are weighted by the delete-m_j jackknife, Busing, Meijer and van der Leeden 1999,
+    "Delete-m Jackknife for Unequal m", Statistics and Computing 9; with equal sizes it is Efron's.
+    """
+    value, without = mmd2_without_groups(x, x_groups, y, y_groups=y_groups)
+    if not without:
         return value, None
-    left_out = _mmd2(
-        within_x.without_group(), within_y.without_group(), across.without_group(), x_left, y_left
-    )
+    names, sizes = np.unique(np.asarray(x_groups), return_counts=True)
+    left_out = np.array([without[name] for name in names.tolist()])
     return value, _jackknife_error(value, left_out, sizes / len(x))
 
 
@@ -118,18 +131,19 @@ def cmmd(x: Features, y: Features) -> float:
     return max(0.0, CMMD_SCALE * (within_x + within_y - 2.0 * across))
 
 
-def precision_recall_density_coverage(x: Features, y: Features, k: int) -> Neighbourhoods:
-    """Precision and recall, density and coverage of the pictures x against the true pictures y.
+def precision_recall_density_coverage(true: Features, pictures: Features, k: int) -> Neighbourhoods:
+    """Precision and recall, density and coverage of pictures against the true pictures.
 
-    x, y  [n, d], [m, d]; n, m > k
-    k     the neighbour that a ball reaches to, not counting the point itself; 1 and up
+    true      [m, d]  comes first, as in the reference (compute_prdc); m > k
+    pictures  [n, d]  n > k
+    k         the neighbour that a ball reaches to, not counting the point itself; 1 and up
     A point on the edge of a ball is outside; so is one that differs from the edge by rounding only, as a copy
     of the very picture that the ball reaches to does.
     Raises ValueError where a set has no k-th neighbour.
     Source: Kynkaanniemi et al. 2019, "Improved Precision and Recall Metric"; Naeem et al. 2020, "Reliable
     Fidelity and Diversity Metrics for Generative Models".
     """
-    x, y = _matching(x, y)
+    y, x = _matching(true, pictures)
     if k < 1:
         raise ValueError(f"the neighbour k={k} must be 1 or more")
     _need_rows(k + 1, x, y)
@@ -233,10 +247,9 @@ def _all_sums(
     )
 
 
-def _mmd2(
-    within_x: float | Floats, within_y: float | Floats, across: float | Floats, n: Integers, m: Integers
-) -> Floats:
-    """The unbiased discrepancy from sums over pairs of n and m rows, each a number or one a group."""
+def _mmd2(sums: Sequence[float] | Sequence[Floats], n: Integers, m: Integers) -> Floats:
+    """The unbiased discrepancy from sums within n rows, within m rows and across, each a number or by group."""
+    within_x, within_y, across = sums
     n, m = n.astype(np.float64), m.astype(np.float64)
     return np.asarray(within_x / (n * (n - 1)) + within_y / (m * (m - 1)) - 2.0 * across / (n * m))
 

@@ -19,6 +19,7 @@ from evaluation.set_distances import (
     frechet_distance,
     jackknife_mmd2,
     mean_pairwise_cosine,
+    mmd2_without_groups,
     polynomial_mmd2,
     precision_recall_density_coverage,
 )
@@ -99,7 +100,7 @@ def test_cmmd_of_vectors_that_differ_by_little_keeps_its_digits() -> None:
 def test_neighbourhoods_by_hand() -> None:
     # Balls to the nearest neighbour: of true 0, 1, 3 reach 1, 1, 2; of pictures 0.5, 2.5, 9 reach 2, 2, 6.5.
     pictures, true = np.array([[0.5], [2.5], [9.0]]), np.array([[0.0], [1.0], [3.0]])
-    found = precision_recall_density_coverage(pictures, true, 1)
+    found = precision_recall_density_coverage(true, pictures, 1)
     assert found.precision == pytest.approx(2 / 3)  # .5 lies in two balls, 2.5 in that of 3, 9 in none
     assert found.density == pytest.approx(3 / 3)
     assert found.coverage == 1.0
@@ -108,7 +109,7 @@ def test_neighbourhoods_by_hand() -> None:
 
 def test_a_point_on_the_edge_of_a_ball_is_outside() -> None:
     pictures, true = np.array([[2.0], [9.0]]), np.array([[0.0], [1.0]])  # 2 lies 1 from 1, which reaches 1
-    found = precision_recall_density_coverage(pictures, true, 1)
+    found = precision_recall_density_coverage(true, pictures, 1)
     assert (found.precision, found.density, found.coverage) == (0.0, 0.0, 0.0)
 
 
@@ -116,14 +117,14 @@ def test_a_point_on_the_edge_of_a_ball_is_outside() -> None:
 def test_a_point_on_the_edge_is_outside_where_its_coordinates_are_not_exact(tenths: int) -> None:
     true = np.array([[tenths / 10], [tenths / 10 + 0.3]])
     pictures = np.array([[tenths / 10 - 0.3], [100.0]])  # .3 from a true picture that reaches .3
-    found = precision_recall_density_coverage(pictures, true, 1)
+    found = precision_recall_density_coverage(true, pictures, 1)
     assert (found.precision, found.density, found.coverage) == (0.0, 0.0, 0.0)
 
 
 def test_copies_of_the_true_pictures_lie_on_the_edges_whatever_the_rounding() -> None:
     """Each copy sits in its own picture's ball, and on the edge of those that reach just to it."""
     true = draw(3, 60, 48) + 5.0
-    found = precision_recall_density_coverage(true[np.random.default_rng(4).permutation(60)], true, 1)
+    found = precision_recall_density_coverage(true, true[np.random.default_rng(4).permutation(60)], 1)
     assert (found.precision, found.recall, found.coverage) == (1.0, 1.0, 1.0)
     assert found.density == 1.0  # its own ball only: a copy of the neighbour is on the edge
 
@@ -168,7 +169,7 @@ def test_cmmd_and_the_mean_cosine_equal_scikit_learns_kernels(case: str) -> None
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_neighbourhoods_equal_prdc(case: str, k: int, tiny_blocks: None) -> None:
     x, y = golden(case)
-    found, wanted = precision_recall_density_coverage(x, y, k), GOLDEN[case]["neighbourhoods"][str(k)]
+    found, wanted = precision_recall_density_coverage(y, x, k), GOLDEN[case]["neighbourhoods"][str(k)]
     for name in ("precision", "recall", "density", "coverage"):
         assert getattr(found, name) == pytest.approx(wanted[name], rel=EXACT), name
 
@@ -203,6 +204,16 @@ def test_the_jackknife_in_one_pass_equals_leaving_out_group_by_group(
     value, error = jackknife_mmd2(x, x_groups, y, y_groups=y_groups)
     assert value == pytest.approx(polynomial_mmd2(x, y), rel=EXACT)
     assert error == pytest.approx(by_leaving_out(x, x_groups, y, y_groups), rel=EXACT)
+
+
+def test_the_value_without_each_group_is_that_of_the_rest(tiny_blocks: None) -> None:
+    x, y, groups = draw(5, 13, 9), draw(6, 12, 9), [9, 5, 5, 7, 9, 9, 2, 2, 2, 2, 5, 7, 9]
+    whole, without = mmd2_without_groups(x, groups, y)
+    assert whole == pytest.approx(polynomial_mmd2(x, y), rel=EXACT)
+    assert sorted(without) == [2, 5, 7, 9]
+    for group, value in without.items():
+        rest = x[np.array(groups) != group]
+        assert value == pytest.approx(polynomial_mmd2(rest, y), rel=EXACT), group
 
 
 def test_with_equal_groups_the_jackknife_is_efrons() -> None:
