@@ -248,7 +248,7 @@ def _all_sums(
 
 
 def _mmd2(sums: Sequence[float] | Sequence[Floats], n: Integers, m: Integers) -> Floats:
-    """The unbiased discrepancy from sums within n rows, within m rows and across, each a number or by group."""
+    """The unbiased discrepancy from the sums within n rows, within m rows and across, whole or by group."""
     within_x, within_y, across = sums
     n, m = n.astype(np.float64), m.astype(np.float64)
     return np.asarray(within_x / (n * (n - 1)) + within_y / (m * (m - 1)) - 2.0 * across / (n * m))
