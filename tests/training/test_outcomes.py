@@ -13,6 +13,7 @@ from engine.config import ConfigError
 from engine.config.outcome import Outcome
 from engine.training import previews
 from engine.training.job import Hooks
+from engine.training.tracker import FinalScores
 from engine.training.result import TrainResult, read_result
 from engine.training.summary import exit_code, summary_lines
 from tests.training.toy_runs import train_small
@@ -89,7 +90,7 @@ def test_a_validation_that_asks_to_stop_ends_as_pruned_with_its_checkpoint_kept(
 def test_ctrl_c_while_pictures_are_drawn_ends_as_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "draw_pictures", _raiser(KeyboardInterrupt))
+    monkeypatch.setattr(previews, "draw_set", _raiser(KeyboardInterrupt))
     result = train_small(tmp_path)
     assert result.outcome is Outcome.interrupted and result.steps_done == 0
     assert exit_code(result.outcome) == 130
@@ -99,7 +100,7 @@ def test_ctrl_c_while_pictures_are_drawn_ends_as_interrupted(
 
 
 def test_scores_that_fail_leave_the_run_completed_and_are_made_by_the_same_command(tmp_path: Path) -> None:
-    def broken(_: TrainResult) -> Mapping[str, float]:
+    def broken(_: TrainResult) -> FinalScores:
         raise ConfigError("the encoder is gone")
 
     with pytest.raises(ConfigError, match="the encoder is gone"):
@@ -108,10 +109,10 @@ def test_scores_that_fail_leave_the_run_completed_and_are_made_by_the_same_comma
     assert result.outcome is Outcome.completed and result.weights is not None
     calls: list[Path] = []
 
-    def score(result: TrainResult) -> Mapping[str, float]:
+    def score(result: TrainResult) -> FinalScores:
         calls.append(result.folder)
         (result.folder / "scores.json").write_text("{}")
-        return {"final/likeness": 0.5}
+        return FinalScores(values={"final/likeness": 0.5})
 
     assert train_small(tmp_path, hooks=Hooks(score=score)).reused
     assert train_small(tmp_path, hooks=Hooks(score=score)).reused
@@ -122,10 +123,10 @@ def test_a_run_in_a_relative_folder_is_scored_once(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     calls: list[Path] = []
 
-    def score(result: TrainResult) -> Mapping[str, float]:
+    def score(result: TrainResult) -> FinalScores:
         calls.append(result.folder)
         (result.folder / "scores.json").write_text("{}")
-        return {"final/likeness": 0.5}
+        return FinalScores(values={"final/likeness": 0.5})
 
     for _ in range(2):
         train_small(Path("here"), hooks=Hooks(score=score))
