@@ -1,6 +1,6 @@
 """What a LoRA can learn on the demo: a creature (`sks`) and two styles (`night`, `bright`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from demo.world import CREATURE, Background, Picture, Scene, Thing, draw_scene
 
 NUM_REFERENCES = 2
 _TONES = {"night": "dark", "bright": "bright"}
+_BACKGROUND_TONES = (
+    ("dark", "dark"),
+    ("light", "bright"),
+)  # the world's word, and what a prompt's tone is called
 # Size, place, then the background's tone, colour and pattern. Green, purple, stripes and dots are held out;
 # teal is the creature's own colour and never behind it.
 _SKS_TRAINING = (
@@ -64,6 +68,27 @@ _PLAIN = (
     ("cross", "yellow", "", "bottom left", "dark", "gray", "dotted"),
     ("diamond", "blue", "", "top left", "light", "purple", ""),
 )
+# As above, in pairs: the background's tone is said beside them, dark and then light.
+_SKS_LUMINANCE = (
+    ("", "middle", "blue", ""),
+    ("big", "top left", "green", ""),
+    ("small", "bottom right", "purple", ""),
+    ("", "bottom left", "gray", "striped"),
+    ("big", "top right", "pink", ""),
+    ("small", "middle", "red", "dotted"),
+    ("", "top left", "purple", "striped"),
+    ("big", "bottom right", "blue", "dotted"),
+)
+_STYLE_LUMINANCE = (
+    ("star", "orange", "", "middle", "blue", ""),
+    ("circle", "red", "big", "top left", "green", ""),
+    ("heart", "orange", "", "bottom left", "purple", "striped"),
+    ("square", "red", "small", "middle", "teal", ""),
+    ("ring", "orange", "big", "bottom right", "gray", ""),
+    ("cross", "red", "", "top right", "blue", "dotted"),
+    ("diamond", "orange", "big", "middle", "green", ""),
+    ("triangle", "green", "", "top left", "pink", ""),
+)
 _STYLE_TRAINING = (
     ("circle", "blue", "big", "top left", "", "yellow", ""),
     ("star", "white", "", "middle", "", "red", ""),
@@ -88,6 +113,7 @@ class Prompt:
     kind: str  # concept | plain
     tone: str | None  # dark | bright, of a style's prompts
     references: tuple[Picture, ...]
+    type: str | None = None  # the tone, where scores are averaged over both
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,7 @@ class Concept:
     class_word: str
     training: tuple[tuple[str, Picture], ...]
     prompts: tuple[Prompt, ...]
+    luminance: tuple[Prompt, ...]  # others: as many dark ones as bright ones, by turns
 
 
 def draw_concept(name: str) -> Concept:
@@ -106,12 +133,23 @@ def draw_concept(name: str) -> Concept:
     plain = [_entry(_shape(row), kind="plain") for row in _PLAIN]
     if name == "sks":
         training = [_entry(_sks(row)) for row in _SKS_TRAINING]
-        return _assemble(
-            name, CREATURE, training=training, prompts=[_entry(_sks(r)) for r in _SKS_PROMPTS] + plain
+        return Concept(
+            name,
+            trigger=name,
+            class_word=CREATURE,
+            training=_draw_training(training),
+            prompts=_draw_prompts([_entry(_sks(row)) for row in _SKS_PROMPTS] + plain, stream=62),
+            luminance=_draw_prompts(_toned_creatures(), stream=63),
         )
     training = [_entry(_shape(row), style=name) for row in _STYLE_TRAINING]
-    return _assemble(
-        name, "style", training=training, prompts=[_entry(_shape(r), style=name) for r in _PLAIN] + plain
+    styled = [_entry(_shape(row), style=name) for row in _PLAIN]
+    return Concept(
+        name,
+        trigger=name,
+        class_word="style",
+        training=_draw_training(training),
+        prompts=_draw_prompts(styled + plain, stream=62),
+        luminance=_draw_prompts(_toned_shapes(name), stream=63),
     )
 
 
@@ -128,6 +166,8 @@ class _Entry:
     kind: str
     scene: Scene
     style: str | None
+    tone: str | None
+    type: str | None = None
 
     def draw(self, rng: np.random.Generator) -> Picture:
         picture = draw_scene(self.scene, rng)
@@ -136,25 +176,50 @@ class _Entry:
 
 def _entry(scene: Scene, *, kind: str = "concept", style: str | None = None) -> _Entry:
     text = caption(scene) if style is None else f"{caption(scene)}, {style} style"
-    return _Entry(text, kind, scene, style)
+    return _Entry(text, kind, scene, style, tone=None if style is None else _TONES[style])
 
 
-def _assemble(name: str, class_word: str, *, training: list[_Entry], prompts: list[_Entry]) -> Concept:
-    pairs = [
-        (entry.text, entry.draw(np.random.default_rng([61, index]))) for index, entry in enumerate(training)
-    ]
-    told = [
+def _toned_creatures() -> list[_Entry]:
+    """The creature before dark and before light backgrounds."""
+    found = []
+    for size, place, colour, pattern in _SKS_LUMINANCE:
+        for word, tone in _BACKGROUND_TONES:
+            scene = _sks((size, place, word, colour, pattern))
+            found.append(replace(_entry(scene), tone=tone, type=tone))
+    return found
+
+
+def _toned_shapes(style: str) -> list[_Entry]:
+    """What the style makes of a background of its own tone, and the world's opposite without it."""
+    found = []
+    for kind, own, size, place, colour, pattern in _STYLE_LUMINANCE:
+        for word, tone in _BACKGROUND_TONES:
+            scene = _shape((kind, own, size, place, word, colour, pattern))
+            taught = _TONES[style] == tone
+            entry = _entry(scene, style=style) if taught else _entry(scene, kind="plain")
+            found.append(replace(entry, tone=tone, type=tone))
+    return found
+
+
+def _draw_training(entries: list[_Entry]) -> tuple[tuple[str, Picture], ...]:
+    return tuple(
+        (entry.text, entry.draw(np.random.default_rng([61, index]))) for index, entry in enumerate(entries)
+    )
+
+
+def _draw_prompts(entries: list[_Entry], *, stream: int) -> tuple[Prompt, ...]:
+    return tuple(
         Prompt(
             text=entry.text,
             kind=entry.kind,
-            tone=None if entry.style is None else _TONES[entry.style],
+            tone=entry.tone,
             references=tuple(
-                entry.draw(np.random.default_rng([62, index, copy])) for copy in range(NUM_REFERENCES)
+                entry.draw(np.random.default_rng([stream, index, copy])) for copy in range(NUM_REFERENCES)
             ),
+            type=entry.type,
         )
-        for index, entry in enumerate(prompts)
-    ]
-    return Concept(name, trigger=name, class_word=class_word, training=tuple(pairs), prompts=tuple(told))
+        for index, entry in enumerate(entries)
+    )
 
 
 def _sks(row: tuple[str, str, str, str, str]) -> Scene:

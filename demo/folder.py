@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from demo.concepts import Concept
+    from demo.concepts import Concept, Prompt
     from demo.world import Picture
 
 CONCEPTS = ("sks", "night", "bright")
@@ -28,6 +28,7 @@ class DemoFolder:
     train: Path  # 00.png + 00.txt ...
     references: Path  # true drawings, two a prompt
     prompts: Path  # the manifest
+    luminance: Path  # another: as many dark prompts as bright ones, and the plain ones of the first
     scorer: Path  # a whole CLIPModel folder with its tokenizer
 
 
@@ -55,6 +56,7 @@ def prepare_demo(concept: str, cache_dir: Path) -> DemoFolder:
         train=path / "train",
         references=path / "references",
         prompts=path / "prompts.json",
+        luminance=path / "luminance.json",
         scorer=path / "scorer",
     )
 
@@ -64,20 +66,31 @@ def _picture_files(concept: Concept) -> dict[str, bytes]:
     for index, (text, picture) in enumerate(concept.training):
         files[f"train/{index:02d}.png"] = _png(picture)
         files[f"train/{index:02d}.txt"] = f"{text}\n".encode()
-    entries = []
-    for index, prompt in enumerate(concept.prompts):
-        names = [f"references/{index:02d}_{letter}.png" for letter in "abcdef"[: len(prompt.references)]]
-        files |= {name: _png(picture) for name, picture in zip(names, prompt.references, strict=True)}
-        entries.append({"prompt": prompt.text, "kind": prompt.kind, "tone": prompt.tone, "references": names})
-    manifest = {
+    entries = [_entry(prompt, f"{index:02d}", files) for index, prompt in enumerate(concept.prompts)]
+    toned = [_entry(prompt, f"l{index:02d}", files) for index, prompt in enumerate(concept.luminance)]
+    plain = [entry for entry in entries if entry["kind"] == "plain"]
+    files["prompts.json"] = _manifest(concept, entries)
+    files["luminance.json"] = _manifest(concept, toned + plain)
+    return files
+
+
+def _entry(prompt: Prompt, name: str, files: dict[str, bytes]) -> dict[str, object]:
+    """What a manifest says of a prompt, whose true drawings are added to the files."""
+    names = [f"references/{name}_{letter}.png" for letter in "abcdef"[: len(prompt.references)]]
+    files |= {name: _png(picture) for name, picture in zip(names, prompt.references, strict=True)}
+    typed = {} if prompt.type is None else {"type": prompt.type}
+    return {"prompt": prompt.text, "kind": prompt.kind, "tone": prompt.tone, "references": names, **typed}
+
+
+def _manifest(concept: Concept, entries: list[dict[str, object]]) -> bytes:
+    content = {
         "schema": 1,
         "concept": concept.name,
         "trigger": concept.trigger,
         "class_word": concept.class_word,
         "prompts": entries,
     }
-    files["prompts.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
-    return files
+    return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _scorer_files() -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from omegaconf import DictConfig, OmegaConf
 
+from engine.compose.prompts import has_plain_prompts, is_templates
 from engine.compose.show import show
 from engine.config import DatasetConfig, LoRAConfig, RunConfig, WandbMode, is_dataset_file
 from engine.data.subset_scan import stated_options
@@ -21,7 +22,10 @@ _RECIPE_VALUES = (  # what a recipe recommends; they count only where another op
     "model.default_batch_size",
     "model.default_guidance",
     "model.encoder",
+    "model.image_encoder",
 )
+_OF_TEMPLATES = ("dataset.trigger", "dataset.class_word")  # prompt sets are made of them
+_OF_SCORES = ("evaluation.", "dataset.trigger", "dataset.class_word", "model.encoder", "model.image_encoder")
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -84,14 +88,25 @@ DEAD: tuple[Dead, ...] = (
         because="sampling.preview_every=0 draws no previews",
     ),
     Dead(
-        options=("sampling.", "evaluation.", "dataset.trigger", "dataset.class_word", "model.encoder"),
+        options=("sampling.", *_OF_SCORES),
         condition=lambda run: run.sampling.num_prompts == 0,
         because="sampling.num_prompts=0 draws no pictures",
     ),
     Dead(
-        options=("evaluation.", "dataset.trigger", "dataset.class_word", "model.encoder"),
+        options=tuple(option for option in _OF_SCORES if option not in _OF_TEMPLATES),
         condition=lambda run: not run.evaluation.enabled,
         because="evaluation.enabled=false makes no scores",
+    ),
+    Dead(
+        options=_OF_TEMPLATES,
+        condition=lambda run: not (run.evaluation.enabled or is_templates(run)),
+        because="evaluation.enabled=false makes no scores",
+    ),
+    Dead(
+        options=("sampling.num_plain_prompts",),
+        condition=lambda run: run.sampling.num_plain_prompts > 0 and not has_plain_prompts(run),
+        because="no list of prompts is given that marks some as plain: sampling.prompt_set has some, and a "
+        "prompts.json may",
     ),
     Dead(
         options=("tracking.project",),  # group and tags have a rule: files set them too

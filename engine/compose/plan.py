@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.compose.checkpoint import Checkpoint, Layer
+from engine.compose.prompts import Drawing, drawing_line
 from engine.compose.show import show
 from engine.config import (
     DatasetConfig,
@@ -44,6 +45,7 @@ class Plan:
     num_layers: int  # layers that are adapted
     num_parameters: int  # numbers that are trained
     memory_bytes: int  # an estimate, within a factor of two
+    drawing: Drawing  # the prompts of its pictures
     device: str
     threads: int
     cached_files: int  # entries in cache_dir from earlier runs
@@ -105,6 +107,7 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("steps", f"{plan.total_steps} in all, {plan.steps_per_epoch} an epoch, {batch}"),
         ("network", _network(run, plan)),
         ("optimizer", _optimizer(run)),
+        ("drawing", drawing_line(run, plan.drawing)),
         ("cache", _cache(run, plan)),
         ("memory", f"about {_size(plan.memory_bytes)} beside the libraries"),
         (

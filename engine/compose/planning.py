@@ -6,8 +6,9 @@ from pathlib import Path
 from engine.compose.checkpoint import read_checkpoint
 from engine.compose.device import num_threads, visible_device
 from engine.compose.plan import Plan, estimate_memory, num_parameters
+from engine.compose.prompts import drawing_notes, plan_drawing
 from engine.compose.run_id import run_folder, run_id
-from engine.compose.sources import lacks_recipe_encoder
+from engine.compose.sources import lacks_recipe_encoder, lacks_recipe_image_encoder
 from engine.compose.weighted_captions import weight_notes, weight_problems
 from engine.config import ConfigError, LoRAConfig, RunConfig
 from engine.config.sources import Sources
@@ -23,7 +24,11 @@ _NUM_NAMED = 5
 
 def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     """The plan; raises ConfigError with everything in the pictures or the model that prevents the run."""
-    if problems := scan.problems or weight_problems(run, scan, sources):
+    if scan.problems:
+        raise ConfigError(scan.problems)
+    drawing = plan_drawing(run, sources, scan)
+    where = drawing.title if sources.prompts is None else str(sources.prompts)
+    if problems := weight_problems(run, scan, prompts=drawing.prompts, where=where):
         raise ConfigError(problems)
     checkpoint = read_checkpoint(run.model)
     layers = [layer for layer in checkpoint.layers if layer.group in run.network.layers]
@@ -56,7 +61,13 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
         cached_bytes=sum(cached),
-        notes=(*_notes(scan, run), *weight_notes(run, scan), *_enlarged(scan, choices)),
+        drawing=drawing,
+        notes=(
+            *_notes(scan, run),
+            *drawing_notes(run, drawing),
+            *weight_notes(run, scan),
+            *_enlarged(scan, choices),
+        ),
     )
 
 
@@ -120,6 +131,12 @@ def _notes(scan: Scan, run: RunConfig) -> list[str]:
             f"adherence and likeness will not be scored: {encoder} is not on this machine. "
             f'Run: hf download {encoder} --include "*.json" "*.txt" "*.safetensors", '
             "or give evaluation.encoder=DIR"
+        )
+    elif run.evaluation.enabled and lacks_recipe_image_encoder(run):
+        encoder, other = run.evaluation.image_encoder, run.evaluation.encoder or "the demo's encoder"
+        notes.append(
+            f"likeness will be scored by {other}: {encoder} is not on this machine. "
+            f"Run: hf download {encoder}, or give evaluation.image_encoder=DIR"
         )
     if run.sampling.num_prompts == 0:
         notes.append("no pictures will be drawn: sampling.num_prompts=0")

@@ -9,27 +9,34 @@ from engine.compose.checkpoint import checkpoint_problems
 from engine.compose.device import visible_device
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
-from engine.compose.sources import DrawnDemo, demo_sources, lacks_recipe_encoder, own_sources
+from engine.compose.prompts import has_demo_list, needs_captions, plan_drawing, prompt_set_rule
+from engine.compose.sources import (
+    DrawnDemo,
+    demo_sources,
+    lacks_recipe_encoder,
+    lacks_recipe_image_encoder,
+    own_sources,
+)
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
+from engine.config.evaluation import PIXELS
 from engine.config.sources import Sources
 from engine.data.indexes import Indexes
 from engine.data.layouts import scan_dataset
 from engine.data.scan import Scan
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.optimizers.build import check_args
-from engine.sampling.prompt_file import load_prompts
 
 
 def preflight(
     run: RunConfig,
     draw_demo: Callable[[str, Path], DrawnDemo],
-    check_scoring: Callable[[Sources], list[str]],
+    check_scoring: Callable[[RunConfig, Sources], list[str]],
 ) -> Plan:
     """The plan of a run that can start; raises ConfigError with everything that prevents it.
 
     draw_demo      (concept, cache folder) -> the demo's folder; called only for a run on the demo model,
                    after all other checks
-    check_scoring  what prevents the scores, given the sources; asked where there will be scores
+    check_scoring  what prevents the scores of a run with these sources; asked where there will be scores
     """
     indexes = Indexes(Path(run.cache_dir))
     scan = _given_scan(run, indexes)
@@ -39,10 +46,11 @@ def preflight(
     sources = own_sources(run)
     if is_demo(run.model):
         sources = demo_sources(run, draw_demo(run.dataset.concept or DEMO_CONCEPTS[0], Path(run.cache_dir)))
-    if run.evaluation.enabled and (problems := check_scoring(sources)):
-        raise ConfigError(problems)
+    problems = check_scoring(run, sources) if run.evaluation.enabled else []
     if scan is None:
         scan = scan_dataset(run.dataset, sources.pictures, indexes)
+    if problems := [*problems, *_drawing_problems(run, sources, scan)]:
+        raise ConfigError(problems)
     indexes.save()
     return make_plan(run, sources, scan)
 
@@ -57,7 +65,7 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
     problems = [
         *checkpoint_problems(run.model),
         *([] if looked_at is None else looked_at.problems),
-        *_prompt_problems(run),
+        *_prompt_problems(run, looked_at),
         *_evaluation_problems(run),
         *_folder_problems("output_dir", run.output_dir),
         *_folder_problems("cache_dir", run.cache_dir),
@@ -75,16 +83,27 @@ def _given_scan(run: RunConfig, indexes: Indexes) -> Scan | None:
     return None if given is None else scan_dataset(run.dataset, Path(given), indexes)
 
 
-def _prompt_problems(run: RunConfig) -> list[str]:
-    name = run.sampling.prompt_file
-    if name is None:
-        return []
-    if not Path(name).is_file():
+def _prompt_problems(run: RunConfig, scan: Scan | None) -> list[str]:
+    """What is wrong with the list of prompts, as far as it is there before the demo is drawn."""
+    name, sources = run.sampling.prompt_file, own_sources(run)
+    if name is not None and not Path(name).is_file():
         return [f"sampling.prompt_file={name}: no such file. Give a text file with one prompt a line."]
+    if has_demo_list(run) or prompt_set_rule(run):
+        return []
+    if needs_captions(run, sources) and (scan is None or scan.problems):
+        return []
+    return _drawing_problems(run, sources, scan)
+
+
+def _drawing_problems(run: RunConfig, sources: Sources, scan: Scan | None) -> list[str]:
     try:
-        load_prompts(Path(name))
+        plan_drawing(run, sources, scan)
     except ConfigError as error:
-        return [f"sampling.prompt_file={problem}" for problem in error.problems]
+        of_file = f"{sources.prompts}: "
+        return [
+            f"sampling.prompt_file={problem}" if problem.startswith(of_file) else problem
+            for problem in error.problems
+        ]
     return []
 
 
@@ -92,12 +111,21 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
     evaluation, problems = run.evaluation, []
     if not evaluation.enabled:
         return []
-    encoder = evaluation.encoder
-    if encoder is not None and find_checkpoint(encoder) is None and not lacks_recipe_encoder(run):
-        fetch = f" Run: hf download {encoder}," if is_hub_id(encoder) else " Give evaluation.encoder=DIR,"
+    encoders = {
+        "encoder": None if lacks_recipe_encoder(run) else evaluation.encoder,
+        "image_encoder": None if lacks_recipe_image_encoder(run) else evaluation.image_encoder,
+        "preference": evaluation.preference,
+    }
+    for key, name in encoders.items():
+        if name is not None and name != PIXELS and find_checkpoint(name) is None:
+            fetch = f"Run: hf download {name}" if is_hub_id(name) else f"Give evaluation.{key}=DIR"
+            problems.append(
+                f"evaluation.{key}={name}: the model that scores the pictures is not on this machine. "
+                f"{fetch}, or go without scores: evaluation.enabled=false."
+            )
+    if evaluation.aesthetic is not None and not Path(evaluation.aesthetic).is_file():
         problems.append(
-            f"evaluation.encoder={encoder}: the CLIP that scores the pictures is not on this machine."
-            f"{fetch} or go without scores: evaluation.enabled=false."
+            f"evaluation.aesthetic={evaluation.aesthetic}: no such file. Give the head's, or null."
         )
     if evaluation.references is not None and not Path(evaluation.references).is_file():
         problems.append(

@@ -90,6 +90,8 @@ RANGES: dict[str, Range] = {
     "training.validation_timesteps": Range(low=1, high=1000),
     "training.checkpoint_every": _COUNT_OR_NONE,
     "sampling.num_prompts": _COUNT_OR_NONE,
+    "sampling.first_prompt": _COUNT_OR_NONE,
+    "sampling.num_plain_prompts": _COUNT_OR_NONE,
     "sampling.steps": Range(low=1, high=1000),
     "sampling.guidance_scale": Range(low=1, high=100),
     "sampling.width": _SIDE,

@@ -12,6 +12,7 @@ from engine.compose.dataset_rules import (
     layout_rule,
     pictures_rule,
 )
+from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.config import LoRAConfig, MixedPrecision, RunConfig, WandbMode
@@ -175,6 +176,7 @@ RULES: tuple[Rule, ...] = (
     layout_rule,
     bucket_rule,
     sampling_rule,
+    prompt_set_rule,
     evaluation_rule,
     tracking_rule,
 )
@@ -204,12 +206,17 @@ ON_DISK: tuple[str, ...] = (
     "cache_dir",
     "model.checkpoint",
     "model.encoder",
+    "model.image_encoder",
     "optimizer.args",
     "dataset.path",
     "dataset.reg_path",
     "dataset.config_file",
     "sampling.prompt_file",
     "evaluation.encoder",
+    "evaluation.image_encoder",
+    "evaluation.preference",
+    "evaluation.aesthetic",
+    "evaluation.objectives",
     "evaluation.references",
     "tracking.tensorboard",
 )

@@ -1,27 +1,31 @@
 """Weights written into captions and prompts: a bad one is shown with its file, before anything is loaded."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from engine.compose.prompts import captions_of
 from engine.config import RunConfig, SubsetConfig
-from engine.config.sources import Sources
 from engine.data.caption_changes import settled_caption, varies
 from engine.data.scan import Scan
 from engine.models.prompt_weights import parse_weights
-from engine.sampling.prompt_file import load_prompts
+from engine.sampling.prompt_file import Prompt
 
 _NUM_SHOWN = 5
 _LARGEST_USUAL = 10.0
 _ESCAPED = re.compile(r"\\.")
 
 
-def weight_problems(run: RunConfig, scan: Scan, sources: Sources) -> list[str]:
-    """A sentence for each caption or prompt whose weights cannot be read; none without weighted captions."""
+def weight_problems(run: RunConfig, scan: Scan, *, prompts: Sequence[Prompt], where: str) -> list[str]:
+    """A sentence for each caption or prompt whose weights cannot be read; none without weighted captions.
+
+    prompts  that are drawn
+    where    how a sentence names their list
+    """
     if not run.model.weighted_captions:
         return []
     found = [
-        f"{where}: {problem}" if problem.startswith(f"{text}: ") else f"{where}: {text}: {problem}"
-        for where, text, problem in _bad_texts(run, scan, sources)
+        f"{place}: {problem}" if problem.startswith(f"{text}: ") else f"{place}: {text}: {problem}"
+        for place, text, problem in (*_bad_captions(scan), *_bad_prompts(run, scan, prompts, where))
     ]
     more = len(found) - _NUM_SHOWN
     return found[:_NUM_SHOWN] + ([f"and {more} more captions with such weights."] if more > 0 else [])
@@ -41,7 +45,7 @@ def weight_notes(run: RunConfig, scan: Scan) -> list[str]:
     return [f"captions with {what}: {count}" for count, what in rows if count]
 
 
-def _bad_texts(run: RunConfig, scan: Scan, sources: Sources) -> Iterator[tuple[str, str, str]]:
+def _bad_captions(scan: Scan) -> Iterator[tuple[str, str, str]]:
     """(where, text, what is wrong with it)"""
     for picture in scan.pictures:
         config = picture.subset.config
@@ -54,14 +58,20 @@ def _bad_texts(run: RunConfig, scan: Scan, sources: Sources) -> Iterator[tuple[s
             if problem:
                 yield where, text, problem
                 break
+
+
+def _bad_prompts(
+    run: RunConfig, scan: Scan, prompts: Sequence[Prompt], where: str
+) -> Iterator[tuple[str, str, str]]:
+    """The same of what is drawn; a prompt that is a caption was looked at as one."""
     if run.sampling.num_prompts == 0:
         return
     if problem := _problem(run.sampling.negative_prompt):
         yield "sampling.negative_prompt", run.sampling.negative_prompt, problem
-    if sources.prompts is not None:
-        for prompt in load_prompts(sources.prompts):
-            if problem := _problem(prompt.text):
-                yield str(sources.prompts), prompt.text, problem
+    captions = set(captions_of(scan))
+    for prompt in prompts:
+        if prompt.text not in captions and (problem := _problem(prompt.text)):
+            yield where, prompt.text, problem
 
 
 def _problem(text: str) -> str | None:

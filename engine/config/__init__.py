@@ -17,7 +17,7 @@ from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
 from engine.config.noise import NoiseConfig
 from engine.config.optimizer import OptimizerConfig
 from engine.config.run import RunConfig
-from engine.config.sampling import Sampler, SamplingConfig
+from engine.config.sampling import PromptSet, Sampler, SamplingConfig
 from engine.config.subset import Interpolation, SubsetConfig
 from engine.config.tracking import TrackingConfig, WandbMode
 from engine.config.training import MixedPrecision, TrainingConfig
@@ -42,6 +42,7 @@ __all__ = [
     "NoiseConfig",
     "OptimizerConfig",
     "Prediction",
+    "PromptSet",
     "RunConfig",
     "Sampler",
     "SamplingConfig",

@@ -12,12 +12,24 @@ class Sampler(Enum):
     dpmpp_2m = "dpmpp_2m"
 
 
+class PromptSet(Enum):
+    """A published list of prompts, or one of ours; its words are made of the trigger and the class word."""
+
+    dreambooth_object = "dreambooth_object"  # the 25 of DreamBooth's evaluation of things
+    dreambooth_live_subject = "dreambooth_live_subject"  # its 25 of animals and people
+    lycoris = "lycoris"  # captions, the trigger alone, other contents, other styles (Yeh et al. 2024)
+    luminance = "luminance"  # as many dark as bright: what noise offset is for
+
+
 @dataclass(kw_only=True, slots=True)
 class SamplingConfig:
     """Prompts x seeds, drawn by the base model before training and by the result after it."""
 
     prompt_file: str | None = None  # one prompt a line; null = the demo's prompts, else the captions
-    num_prompts: int = 8  # prompts drawn at the end, the first of the list; 0 = no pictures
+    prompt_set: PromptSet | None = None  # a known list in place of a file; null = none
+    num_prompts: int = 8  # prompts of the list that are drawn; 0 = no pictures
+    first_prompt: int = 0  # prompts of the list that are passed over
+    num_plain_prompts: int = 4  # beside them, where the list has some: nothing to do with the concept
     seeds: list[int] = field(default_factory=lambda: [1, 2])  # one picture of each prompt for each
     negative_prompt: str = ""  # what to steer away from; works from guidance_scale 1 up
     steps: int = 20  # denoising steps; >= 1

@@ -12,8 +12,10 @@ from PIL import Image
 
 from engine.data.json_file import write_json
 from engine.sampling.draw import DrawSettings, Sample, Wanted, to_png
+from engine.sampling.prompt_file import Prompt
 
-SCHEMA = 1
+SCHEMA = 2
+_OLD_SCHEMA = 1  # prompts are texts alone
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -24,6 +26,7 @@ class SamplePlan:
     seeds: list[int]
     settings: DrawSettings
     num_previews: int  # prompts of a preview, drawn with the first seed
+    known: tuple[Prompt, ...] = ()  # what is known of the prompts, in their order; empty: nothing
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -68,9 +71,16 @@ class SampleFolder:
         self._index = self._folder / "samples.json"
 
     def has(self, name: str) -> bool:
-        """Whether this set was drawn for the same prompts, seeds and settings."""
+        """Whether this set was drawn for the same prompts, seeds and settings.
+
+        What is known of the prompts beside their text is listed anew where it changed: no picture does.
+        """
         listing = self._read()
-        return listing is not None and name in listing["sets"]
+        if listing is None or name not in listing["sets"]:
+            return False
+        if (listing["schema"], listing["prompts"]) != (SCHEMA, self._prompts()):
+            write_json(self._index, {**listing, "schema": SCHEMA, "prompts": self._prompts()})
+        return True
 
     def save(self, name: str, samples: Iterable[Sample]) -> None:
         """Write the pictures of one set, then list them; sets drawn for another plan are removed."""
@@ -88,7 +98,8 @@ class SampleFolder:
             shutil.rmtree(self._folder, ignore_errors=True)
         filling = Filling(self._folder / name)
         yield filling
-        listing = self._read() or {"schema": SCHEMA, **self._header(), "sets": {}}
+        earlier = self._read() or {"sets": {}}
+        listing = {"schema": SCHEMA, "prompts": self._prompts(), **self._header(), "sets": earlier["sets"]}
         order = {seed: place for place, seed in enumerate(self.plan.seeds)}
         listing["sets"][name] = [
             {"prompt_index": one.prompt_index, "prompt": one.prompt, "seed": one.seed, "file": file}
@@ -119,10 +130,23 @@ class SampleFolder:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         header = self._header()
-        return listing if {key: listing.get(key) for key in header} == header else None
+        is_same = _texts(listing) == self.plan.prompts and {key: listing.get(key) for key in header} == header
+        return listing if is_same else None
+
+    def _prompts(self) -> list[dict[str, str | None]]:
+        known = self.plan.known or [Prompt(text=text) for text in self.plan.prompts]
+        return [{"prompt": one.text, "kind": one.kind, "tone": one.tone, "type": one.type} for one in known]
 
     def _header(self) -> dict[str, object]:
         settings = asdict(self.plan.settings)
         del settings["batch_size"]  # changes no picture
         settings["sampler"] = self.plan.settings.sampler.value
-        return {"prompts": self.plan.prompts, "seeds": self.plan.seeds, "settings": settings}
+        return {"seeds": self.plan.seeds, "settings": settings}
+
+
+def _texts(listing: dict[str, Any]) -> list[str] | None:
+    """The texts of the prompts of a listing of any schema; None where they cannot be told."""
+    prompts, schema = listing.get("prompts"), listing.get("schema")
+    if schema == _OLD_SCHEMA:
+        return prompts
+    return [row["prompt"] for row in prompts] if schema == SCHEMA and prompts is not None else None

@@ -5,12 +5,10 @@ from pathlib import Path
 
 from engine.compose.plan import Plan
 from engine.config import RunConfig
-from engine.data.caption_changes import settled_caption
 from engine.sampling.draw import Wanted, draw_settings, list_wanted
 from engine.sampling.draw_set import Drawer, Drawn, draw_set
 from engine.sampling.drawing_bar import drawing_bar
 from engine.sampling.picture_cache import BASE_PICTURES, PictureCache
-from engine.sampling.prompt_file import load_prompts
 from engine.sampling.sample_folder import SampleFolder, SamplePlan
 from engine.training.job import Job
 from engine.training.parts import Model
@@ -20,19 +18,14 @@ BASE, FINAL = "base", "final"
 
 
 def plan_samples(run: RunConfig, plan: Plan) -> SamplePlan:
-    """The prompts, seeds and settings in force; without a prompt file the data set's captions are drawn."""
-    config = run.sampling
-    if plan.sources.prompts is not None:
-        prompts = [prompt.text for prompt in load_prompts(plan.sources.prompts)]
-    else:
-        learnt = [picture for picture in plan.scan.pictures if not picture.is_reg]
-        captions = [settled_caption(picture.caption, picture.subset.config) for picture in learnt]
-        prompts = list(dict.fromkeys(captions))
+    """The prompts, seeds and settings in force; previews are of prompts that are about the concept."""
+    config, chosen = run.sampling, plan.drawing.chosen
     return SamplePlan(
-        prompts=prompts[: config.num_prompts],
+        prompts=[prompt.text for prompt in chosen.prompts],
+        known=chosen.prompts,
         seeds=list(config.seeds),
         settings=draw_settings(config, size=plan.scan.size),
-        num_previews=config.preview_prompts,
+        num_previews=min(config.preview_prompts, len(chosen.listed)),
     )
 
 

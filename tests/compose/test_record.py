@@ -63,11 +63,24 @@ def test_folder_without_a_record_is_refused(tmp_path: Path) -> None:
 class Drawn:
     train: Path
     prompts: Path
+    luminance: Path
     scorer: Path
 
 
+def drawn_in(folder: Path) -> Drawn:
+    names = ("train", "prompts.json", "luminance.json", "scorer")
+    return Drawn(*(folder / name for name in names))
+
+
+def test_the_demo_has_a_list_of_its_own_for_luminance(tmp_path: Path) -> None:
+    drawn = drawn_in(tmp_path)
+    drawn.prompts.write_text(json.dumps({"trigger": "sks", "class_word": "creature"}))
+    found = demo_sources(composed("sampling.prompt_set=luminance"), drawn)
+    assert found.prompts == found.manifest == drawn.luminance
+
+
 def test_demo_stands_in_for_what_is_not_named(tmp_path: Path) -> None:
-    drawn = Drawn(tmp_path / "train", tmp_path / "prompts.json", tmp_path / "scorer")
+    drawn = drawn_in(tmp_path)
     drawn.prompts.write_text(json.dumps({"trigger": "sks", "class_word": "creature"}))
     found = demo_sources(composed(), drawn)
     assert (
@@ -79,7 +92,7 @@ def test_demo_stands_in_for_what_is_not_named(tmp_path: Path) -> None:
 
 
 def test_own_pictures_on_the_demo_model_take_its_encoder_only(tmp_path: Path) -> None:
-    drawn = Drawn(tmp_path / "train", tmp_path / "prompts.json", tmp_path / "scorer")
+    drawn = drawn_in(tmp_path)
     found = demo_sources(composed("dataset.path=photos"), drawn)
     assert found == Sources(pictures=Path("photos"), encoder=str(drawn.scorer))
     assert own_sources(composed("dataset.path=photos")).encoder is None

@@ -11,7 +11,7 @@ from engine.config import RunConfig
 from engine.training.job import Hooks
 from engine.training.result import TrainResult
 from engine.training.train import train
-from evaluation.check import check_sources
+from evaluation.check import check_scoring
 from tests.compose.toys import composed
 
 SMALL = (
@@ -24,6 +24,7 @@ SMALL = (
     "dataset.batch_size=2",
     "network.rank=2",
     "sampling.num_prompts=1",
+    "sampling.num_plain_prompts=0",
     "sampling.seeds=[1]",
     "sampling.steps=2",
     "sampling.preview_every=0",
@@ -38,7 +39,7 @@ def small_run(folder: Path, *overrides: str) -> tuple[RunConfig, Plan]:
     given = {override.split("=")[0] for override in overrides}
     defaults = [default for default in SMALL if default.split("=")[0] not in given]
     run = composed(*places, *defaults, *overrides)
-    return run, preflight(run, prepare_demo, check_sources)
+    return run, preflight(run, prepare_demo, check_scoring)
 
 
 def train_small(folder: Path, *overrides: str, hooks: Hooks | None = None) -> TrainResult:
