@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,27 @@ Pixels = NDArray[np.float32]
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_CLIP: dict[str, object] = {
+    "do_resize": True,
+    "size": {"shortest_edge": 224},
+    "resample": 3,
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": _CLIP_MEAN,
+    "image_std": _CLIP_STD,
+}
+_HALF = (0.5, 0.5, 0.5)
+_SIGLIP: dict[str, object] = {
+    "size": {"height": 224, "width": 224},
+    "do_center_crop": False,
+    "image_mean": _HALF,
+    "image_std": _HALF,
+}
+# transformers' defaults by the name of the class, without "ImageProcessor"; DINOv2 uses Bit's
+_CLASSES: Mapping[str, Mapping[str, object]] = {"CLIP": _CLIP, "Bit": _CLIP, "Siglip": _CLIP | _SIGLIP}
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -40,9 +61,18 @@ class Preprocessing:
 
 def open_picture(path: Path) -> Image.Image:
     """Open, turn as EXIF says, and make RGB; transparency goes on white. UNREADABLE: what it raises."""
-    with Image.open(path) as file:
+    with path.open("rb") as stream:
+        return decode_picture(stream)
+
+
+def decode_picture(stream: BinaryIO) -> Image.Image:
+    """As open_picture, of a file that is open; of 16-bit grey the upper 8 bits."""
+    with Image.open(stream) as file:
         picture = ImageOps.exif_transpose(file)
         picture.load()
+    if picture.mode.startswith("I"):  # convert() would clip it at 255
+        grey = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        picture = Image.fromarray(grey)
     return to_rgb(picture)
 
 
@@ -74,63 +104,76 @@ def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Pixels:
     return np.ascontiguousarray(values)
 
 
-def read_preprocessing(folder: Path) -> Preprocessing:
+def read_preprocessing(folder: Path, *, option: str | None = None) -> Preprocessing:
     """The settings of preprocessor_config.json (or of processor_config.json, newer files' name for it).
 
+    option  how the user named the folder, "evaluation.encoder=..."
     ConfigError: neither is there, or what it asks for is not supported.
     """
+    named = option or f"evaluation.encoder={folder}"
     plain, nested = folder / "preprocessor_config.json", folder / "processor_config.json"
     try:
         if plain.is_file():
-            return parse_preprocessing(json.loads(plain.read_text(encoding="utf-8")))
+            return parse_preprocessing(json.loads(plain.read_text(encoding="utf-8")), option=named)
         if nested.is_file():
-            return parse_preprocessing(json.loads(nested.read_text(encoding="utf-8"))["image_processor"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            data = json.loads(nested.read_text(encoding="utf-8"))["image_processor"]
+            return parse_preprocessing(data, option=named)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"evaluation.encoder={folder}: its preprocessor_config.json cannot be read "
-            f"({type(error).__name__}: {error}). Use a folder as save_pretrained writes it."
+            f"{named}: its preprocessor_config.json cannot be read ({type(error).__name__}: {error}). Use a "
+            "folder as save_pretrained writes it."
         ) from error
     raise ConfigError(
-        f"evaluation.encoder={folder}: holds no preprocessor_config.json, so how pictures are made ready for "
-        "it is unknown. Use a folder as save_pretrained writes it."
+        f"{named}: holds no preprocessor_config.json, so how pictures are made ready for it is unknown. Use "
+        "a folder as save_pretrained writes it."
     )
 
 
-def parse_preprocessing(data: Mapping[str, object]) -> Preprocessing:
-    """The settings as transformers names them; what is missing is CLIP's."""
-    if data.get("do_pad"):
-        raise ConfigError("evaluation.encoder: its preprocessing pads pictures, which is not supported yet.")
-    edge, exact = (
-        _size(data.get("size", {"shortest_edge": 224})) if data.get("do_resize", True) else (None, None)
-    )
-    crop = data.get("crop_size", {"height": 224, "width": 224}) if data.get("do_center_crop", True) else None
-    normalise = data.get("do_normalize", True)
+def parse_preprocessing(data: Mapping[str, object], *, option: str = "evaluation.encoder") -> Preprocessing:
+    """The settings as transformers names them; what is missing is as in the class that the file names.
+
+    ConfigError: a class or a size that is not supported.
+    """
+    given = {key: value for key, value in data.items() if value is not None}
+    asked = {**_defaults(given, option), **given}
+    if asked.get("do_pad"):
+        raise ConfigError(f"{option}: its preprocessing pads pictures, which is not supported yet.")
+    edge, exact = _size(asked["size"], option) if asked["do_resize"] else (None, None)
+    normalise = asked["do_normalize"]
     return Preprocessing(
         shortest_edge=edge,
         exact_size=exact,
-        resample=cast(int, data.get("resample", 3)),
-        crop=_pair(crop),
-        rescale_factor=cast(float, data.get("rescale_factor", 1 / 255))
-        if data.get("do_rescale", True)
-        else None,
-        mean=tuple(cast("list[float]", data.get("image_mean", _CLIP_MEAN))) if normalise else None,
-        std=tuple(cast("list[float]", data.get("image_std", _CLIP_STD))) if normalise else None,
+        resample=cast(int, asked["resample"]),
+        crop=_pair(asked["crop_size"]) if asked["do_center_crop"] else None,
+        rescale_factor=cast(float, asked["rescale_factor"]) if asked["do_rescale"] else None,
+        mean=tuple(cast("list[float]", asked["image_mean"])) if normalise else None,
+        std=tuple(cast("list[float]", asked["image_std"])) if normalise else None,
     )
 
 
-def _size(size: object) -> tuple[int | None, tuple[int, int] | None]:
+def _defaults(data: Mapping[str, object], option: str) -> Mapping[str, object]:
+    name = str(data.get("image_processor_type", data.get("feature_extractor_type", "CLIPImageProcessor")))
+    for ending in ("Fast", "Pil", "ImageProcessor", "FeatureExtractor"):
+        name = name.removesuffix(ending)
+    if name not in _CLASSES:
+        raise ConfigError(
+            f"{option}: its pictures are made ready by {name}ImageProcessor, which is not supported. Use an "
+            f"encoder with one of {', '.join(_CLASSES)}."
+        )
+    return _CLASSES[name]
+
+
+def _size(size: object, option: str) -> tuple[int | None, tuple[int, int] | None]:
     if isinstance(size, int):  # files of old versions
         return size, None
     if isinstance(size, dict) and set(size) == {"shortest_edge"}:
         return int(size["shortest_edge"]), None
     if isinstance(size, dict) and set(size) == {"height", "width"}:
         return None, (int(size["height"]), int(size["width"]))
-    raise ConfigError(f"evaluation.encoder: its preprocessing has a size that is not supported: {size}.")
+    raise ConfigError(f"{option}: its preprocessing has a size that is not supported: {size}.")
 
 
-def _pair(size: object) -> tuple[int, int] | None:
-    if size is None:
-        return None
+def _pair(size: object) -> tuple[int, int]:
     if isinstance(size, int):
         return size, size
     sides = cast("dict[str, int]", size)

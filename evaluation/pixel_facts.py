@@ -1,4 +1,4 @@
-"""What the pixels of a picture say without any model: faults, luminance, and a hash that finds near-copies."""
+"""What the pixels of a picture say without a model: faults, luminance, a hash that finds near-copies."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,7 @@ def read_facts(path: Path) -> PixelFacts:
 
 
 def difference_hash(picture: Image.Image) -> int:
-    """64 bits: whether each of 8 x 8 grey pixels is darker than its right neighbour, row by row, first bit highest.
+    """Whether each of 8 x 8 grey pixels is darker than its right neighbour: 64 bits by row, highest first.
 
     Source: Krawetz 2013, "Kind of Like That" (hackerfactor.com): grey, 9 x 8 pixels, P[x] < P[x+1].
     """

@@ -10,6 +10,7 @@ from PIL import Image
 from engine.config.sources import Sources
 from evaluation.encoders import EncoderKind, Vectors
 from evaluation.material import Material, ScoredPicture
+from evaluation.pictures import Pixels
 
 PROMPTS = ["a sks dog", "a sks cat", "a red star"]
 
@@ -21,6 +22,7 @@ class ToyEncoder:
         self, vectors: Mapping[int, Sequence[float]], texts: Mapping[str, Sequence[float]] | None = None
     ) -> None:
         self.name = "toy"
+        self.option = "evaluation.encoder"
         self.fingerprint = "f" * 64
         self.preprocessing = "none"
         self.kinds = frozenset(EncoderKind)
@@ -29,10 +31,16 @@ class ToyEncoder:
         self._vectors = vectors
         self._texts = texts or {}
 
-    def embed_images(self, pictures: Sequence[Image.Image]) -> Vectors:
-        self.batches.append(len(pictures))
-        numbers = [int(np.asarray(picture)[0, 0, 0]) for picture in pictures]
+    def prepare(self, picture: Image.Image) -> Pixels:
+        return np.asarray(picture, dtype=np.float32)
+
+    def embed_prepared(self, prepared: Sequence[Pixels]) -> Vectors:
+        self.batches.append(len(prepared))
+        numbers = [int(pixels[0, 0, 0]) for pixels in prepared]
         return np.array([self._vectors[number] for number in numbers], dtype=np.float32)
+
+    def embed_images(self, pictures: Sequence[Image.Image]) -> Vectors:
+        return self.embed_prepared([self.prepare(picture) for picture in pictures])
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         self.asked += texts
@@ -40,6 +48,9 @@ class ToyEncoder:
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         return sum(len(text.split()) > 10 for text in texts)
+
+    def logit_scale(self) -> float:
+        return 100.0
 
 
 def save_picture(path: Path, number: int, size: int = 16) -> Path:
