@@ -1,6 +1,7 @@
 """What a run leaves behind as numbers: result.json."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def write_result(result: TrainResult) -> None:
     del row["folder"], row["reused"], row["tracker_lines"]
     row["outcome"] = result.outcome.value
     row["weights"] = None if result.weights is None else result.weights.name
+    row["val_losses"] = [  # null is what JSON has for a loss that is not finite
+        (step, value if math.isfinite(value) else None) for step, value in result.val_losses
+    ]
     write_json(result.folder / "result.json", {"schema": SCHEMA, **row})
 
 
@@ -54,5 +58,7 @@ def read_result(folder: Path) -> TrainResult | None:
     row.pop("schema")
     row["outcome"] = Outcome(row["outcome"])
     row["weights"] = None if row["weights"] is None else folder / row["weights"]
-    row["val_losses"] = [(int(step), float(value)) for step, value in row["val_losses"]]
+    row["val_losses"] = [
+        (int(step), math.nan if value is None else float(value)) for step, value in row["val_losses"]
+    ]
     return TrainResult(folder=folder, **row)

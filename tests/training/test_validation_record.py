@@ -1,6 +1,7 @@
 """validation.json: the base's losses and the result's, whatever stopped the run and whatever it varied."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -175,6 +176,10 @@ def test_losses_that_are_no_numbers_are_null_and_counted(tmp_path: Path) -> None
     assert content["final"] == [[None] * 4] * 3
     assert content["missing"] == {"final": "12 of 12 losses are not finite numbers"}
     assert "NaN" not in content_of(result.folder) and content["base"] is not None
+    assert "NaN" not in (result.folder / "result.json").read_text()
+    recorded = read_result(result.folder)
+    assert recorded is not None and [step for step, _ in recorded.val_losses] == [0, 1]
+    assert math.isfinite(recorded.val_losses[0][1]) and math.isnan(recorded.val_losses[1][1])
 
 
 def test_a_finished_run_typed_again_keeps_its_file_and_loads_nothing(
