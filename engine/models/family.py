@@ -22,6 +22,15 @@ class AdaptableLayer:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class ModelLayer:
+    """Any layer of the denoiser or a text encoder: root.get_submodule(name)."""
+
+    component: str  # "unet", "text_encoder"
+    name: str  # path of the module inside its component
+    root: nn.Module  # the component itself
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class LatentDistribution:
     """The VAE's Gaussian over latents, scaled to what the denoiser is trained on."""
 
@@ -91,6 +100,10 @@ class ModelFamily(Protocol):
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
         """Every layer that a network may go on, in the model's own order."""
+        ...
+
+    def every_layer(self) -> list[ModelLayer]:
+        """Every Linear and Conv2d of the denoiser and the text encoder: what a LoRA file may name."""
         ...
 
     def set_gradient_checkpointing(self, on: bool) -> None:

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows, read_prompts
 from engine.models.facts import layer_group
-from engine.models.family import AdaptableLayer, LatentDistribution, PipelineOutput, SamplingPipeline
+from engine.models.family import (
+    AdaptableLayer,
+    LatentDistribution,
+    ModelLayer,
+    PipelineOutput,
+    SamplingPipeline,
+)
 from engine.models.fingerprint import Fingerprints
 from engine.models.text_chunks import num_rows
 
@@ -111,6 +117,16 @@ class StableDiffusion1:
             for name, module in unet.named_modules()
             if isinstance(module, nn.Linear | nn.Conv2d)
             and (group := layer_group(self.config.family, name)) is not None
+        ]
+
+    def every_layer(self) -> list[ModelLayer]:
+        """Every Linear and Conv2d of the UNet and the text encoder."""
+        parts: dict[str, nn.Module] = {"unet": self._parts.unet, "text_encoder": self._parts.text_encoder}
+        return [
+            ModelLayer(component=component, name=name, root=root)
+            for component, root in parts.items()
+            for name, module in root.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv2d)
         ]
 
     def set_gradient_checkpointing(self, on: bool) -> None:

@@ -165,6 +165,13 @@ class ModelFamilyContract:
             order = [name for name, _ in own[0].root.named_modules()]
             assert [layer.name for layer in own] == sorted((one.name for one in own), key=order.index)
 
+    def test_every_layer_holds_the_adaptable_ones_and_some_of_the_text_encoder(
+        self, family: ModelFamily
+    ) -> None:
+        every = {(layer.component, layer.name) for layer in family.every_layer()}
+        assert every > {(layer.component, layer.name) for layer in family.adaptable_layers()}
+        assert any(component.startswith("text_encoder") for component, _ in every)
+
     def test_the_plan_reads_the_same_layers_from_the_files_alone(
         self, family: ModelFamily, config: ModelConfig
     ) -> None:
