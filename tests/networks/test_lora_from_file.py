@@ -337,8 +337,8 @@ def test_layers_that_the_model_lacks_are_refused_and_nothing_is_attached() -> No
     with pytest.raises(ConfigError) as refused:
         attach_lora_file(file, layers_of(unet=root), path=Path("xl.safetensors"), device=CPU)
     assert refused.value.problems == [
-        "xl.safetensors: 1 of 3 layers of this LoRA, which was made for sdxl_base_v1-0, are not in the model, "
-        "first: lora_unet_z. Give the model that it was made for."
+        "xl.safetensors: 1 of 3 layers of this LoRA, which was made for sdxl_base_v1-0, are not in the "
+        "model, the first: lora_unet_z. Give the model that it was made for."
     ]
     assert not any(isinstance(module, LoRALayer) for module in root.modules())
 
