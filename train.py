@@ -29,9 +29,9 @@ def run_composed(config: DictConfig) -> dict[str, float]:
     """A composed run to its end, or its refusal; returns its scores."""
     from demo.folder import prepare_demo
     from engine.compose.begin import begin
-    from evaluation.check import check_sources
+    from evaluation.check import check_scoring
 
-    run, plan, console = begin(config, prepare_demo, check_sources)
+    run, plan, console = begin(config, prepare_demo, check_scoring)
     if run.dry_run:
         return {}
     if run.inspect:

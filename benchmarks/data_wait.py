@@ -67,12 +67,12 @@ def measure_wait(settings: Settings, photographs: Path) -> None:
     cache = Path(settings.folder, "wait_cache")
     try:
         run = _run(settings, cache)
-        plan = preflight(run, prepare_demo, lambda sources: [])
+        plan = preflight(run, prepare_demo, lambda run, sources: [])
         model = load_model(run, plan, clock=Clock(), console=Console(quiet=True))
         feeds = _feeds("demo", run, plan, model.family)
         start = start_or_resume(run, plan, model, _pictures(run, plan, model.family))
         run = _run(settings, cache, f"dataset.path={photographs}")
-        plan = preflight(run, prepare_demo, lambda sources: [])
+        plan = preflight(run, prepare_demo, lambda run, sources: [])
         feeds |= _feeds(f"{settings.files} photographs", run, plan, model.family)
         _report(settings, measure_blocks(start, feeds, settings))
     finally:

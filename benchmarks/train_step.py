@@ -178,7 +178,7 @@ def _load(settings: Settings) -> Loaded:
     register()
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         run = load(compose("config", overrides=overrides))
-    plan = preflight(run, prepare_demo, lambda sources: [])
+    plan = preflight(run, prepare_demo, lambda run, sources: [])
     clock, console = Clock(), Console(quiet=True)
     model = load_model(run, plan, clock=clock, console=console)
     pictures = load_pictures(run, plan, model.family, clock=clock, console=console)

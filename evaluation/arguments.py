@@ -1,115 +1,147 @@
 """The command line of python -m evaluation: Hydra-style key=value, checked before anything is loaded."""
 
-import difflib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.compose.record import read_run_yaml
 from engine.config.errors import ConfigError
-from engine.config.sources import Sources
 from evaluation.metrics.table import METRICS
+from evaluation.suggest import unknown_name
 
-KEYS = {
-    "run": "the folder of a run",
-    "encoder": "a CLIP as a folder or hub id, in place of the run's",
-    "references": "a manifest of true pictures, in place of the run's",
-    "cache_dir": "where embeddings are kept, in place of the run's",
-    "device": "auto, cpu, cuda, cuda:1, mps",
-    "metrics": "names with commas between, whose absence makes the command fail",
+COMMANDS = {
+    "images": "a folder of pictures, whoever made them",
+    "run": "the folder of a run: its final pictures",
+    "lora": "a LoRA file, whoever trained it: its pictures are drawn",
+    "compare": "folders that were scored, to be set side by side: compare=[A,B]",
+    "report": "all scored runs of a folder in one table; alone, or report=outputs",
 }
-USAGE = "python -m evaluation run=RUN_DIR [key=value ...]\n" + "\n".join(
-    f"  {key:<11}{text}" for key, text in KEYS.items()
+_ALL = ("images", "run", "lora")
+_DRAWN = ("run", "lora")
+# key -> what it is, the commands that take it
+OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "prompts": ("prompts: of the pictures (CSV, JSON, text), or to draw (text, JSON)", _ALL),
+    "refs": ("true pictures: a folder, or a manifest that names them for each prompt", _ALL),
+    "base": ("the same prompts and seeds drawn without the adapter: a folder", ("images",)),
+    "training": ("the pictures that were trained on: a folder; else refs", ("images", "lora")),
+    "preset": ("quick, sweep or confirm: how many prompts and seeds are drawn", _DRAWN),
+    "prompt_set": ("a set of prompts that is drawn: see sampling.prompt_set", _DRAWN),
+    "model": ("the model that the LoRA is for: a recipe of conf/model, as sd15", ("lora",)),
+    "checkpoint": ("the base model as a diffusers folder or hub id, in place of the recipe's", ("lora",)),
+    "trigger": ("trigger words, which are taken out before a prompt is scored", _ALL),
+    "class_word": ("what stands in their place", _ALL),
+    "encoder": ("CLIP or SigLIP, for pictures and text: a folder or hub id", _ALL),
+    "image_encoder": ("DINOv2, CLIP or SigLIP for pictures alone, or pixels; else encoder", _ALL),
+    "preference": ("PickScore: a folder or hub id", _ALL),
+    "aesthetic": ("the file of LAION's aesthetic head", _ALL),
+    "external_scores": ("a CSV of other programs' scores: path,name[,name ...]", ("images", "run")),
+    "objectives": ("metrics with commas between that must be there, or the command fails", _ALL),
+    "out": ("where the outputs go", ("images", "lora", "compare", "report")),
+    "cache_dir": ("where embeddings and base pictures are kept", _ALL),
+    "device": ("auto, cpu, cuda, cuda:1, mps", _ALL),
+    "batch_size": ("pictures that are encoded, or drawn, at a time: speed and memory, not the numbers", _ALL),
+}
+USAGE = (
+    "python -m evaluation images=DIR | run=RUN_DIR | lora=FILE | compare=[A,B] | report  [key=value ...]\n"
+    + "\n".join(f"  {key:<16}{text}" for key, text in COMMANDS.items())
+    + "\n\n"
+    + "\n".join(f"  {key:<16}{text}  ({', '.join(of)})" for key, (text, of) in OPTIONS.items())
 )
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_REPORT_ALONE = "outputs"  # where runs lie unless output_dir says otherwise
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Arguments:
     """What the command line asks for."""
 
-    run: Path
-    encoder: str | None = None
-    references: Path | None = None
-    cache_dir: Path | None = None
-    device: str = "auto"
-    metrics: tuple[str, ...] | None = None  # None: those whose needs are named
+    command: str  # a key of COMMANDS
+    target: str  # its value
+    given: Mapping[str, str]  # the options that were typed
+
+    def path(self, key: str) -> Path | None:
+        """An option that is a path."""
+        return Path(self.given[key]) if key in self.given else None
+
+    @property
+    def objectives(self) -> list[str] | None:
+        """The metrics that must be there; None: not typed."""
+        return None if "objectives" not in self.given else _names(self.given["objectives"])
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of compare."""
+        return [Path(name) for name in _names(self.target)]
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures at a time."""
+        return int(self.given.get("batch_size", "32"))
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
-    """The arguments. ConfigError with all problems: unknown or doubled keys, no run, unknown metrics."""
+    """The arguments. ConfigError with all problems: unknown, doubled or idle keys, no command or several."""
     given: dict[str, str] = {}
     problems: list[str] = []
     for word in words:
         key, equals, value = word.partition("=")
-        if not equals:
-            problems.append(f"{word}: not of the form key=value. Did you mean run={word}?")
-        elif key not in KEYS:
-            problems.append(_unknown(key, tuple(KEYS), "option"))
+        if word == "report":
+            given[word] = _REPORT_ALONE
+        elif not equals:
+            problems.append(f"{word}: not of the form key=value. Did you mean images={word}?")
+        elif key not in COMMANDS and key not in OPTIONS:
+            problems.append(unknown_name(key, (*COMMANDS, *OPTIONS), "option"))
         elif key in given:
             problems.append(f"{key}: given twice. Give it once.")
-        elif not value:
-            problems.append(f"{key}=: has no value. {key} is {KEYS[key]}.")
+        elif not value.strip():
+            problems.append(f"{key}=: has no value. {key} is {COMMANDS.get(key) or OPTIONS[key][0]}.")
         else:
             given[key] = value
-    problems += [
-        _unknown(name, tuple(METRICS), "metric")
-        for name in _names(given.get("metrics"))
-        if name not in METRICS
-    ]
-    if "run" not in given and not problems:
-        problems.append(f"run: missing. Usage: {USAGE}")
-    if "run" in given and not Path(given["run"]).is_dir():
-        problems.append(
-            f"run={given['run']}: no such folder. Give the folder of a run, outputs/<name>-<run_id>."
-        )
-    if not _DEVICE.fullmatch(given.get("device", "auto")):
-        problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
+    commands = [key for key in given if key in COMMANDS]
+    if len(commands) > 1:
+        problems.append(f"{' and '.join(commands)}: are different things to do. Give one of them.")
+    if not commands and not problems:
+        problems.append(f"nothing to score: give one of {', '.join(f'{key}=' for key in COMMANDS)}\n{USAGE}")
+    if len(commands) == 1:
+        problems += _idle(commands[0], given)
+    problems += _wrong_values(given)
     if problems:
         raise ConfigError(problems)
     return Arguments(
-        run=Path(given["run"]),
-        encoder=given.get("encoder"),
-        references=Path(given["references"]) if "references" in given else None,
-        cache_dir=Path(given["cache_dir"]) if "cache_dir" in given else None,
-        device=given.get("device", "auto"),
-        metrics=tuple(_names(given["metrics"])) if "metrics" in given else None,
+        command=commands[0],
+        target=given[commands[0]],
+        given={key: value for key, value in given.items() if key in OPTIONS},
     )
 
 
-def sources_of(arguments: Arguments) -> tuple[Sources, Path]:
-    """The sources that run.yaml recorded, changed as the command line says, and the cache folder.
-
-    ConfigError: no run.yaml, or one that cannot be read.
-    """
-    record = read_run_yaml(arguments.run)
-    sources = replace(
-        record.sources,
-        encoder=arguments.encoder or record.sources.encoder,
-        manifest=arguments.references or record.sources.manifest,
-    )
-    return sources, arguments.cache_dir or Path(str(record.config["cache_dir"]))
+def _idle(command: str, given: Mapping[str, str]) -> list[str]:
+    return [
+        f"{key}={given[key]}: means nothing to {command}=. It belongs to {', '.join(OPTIONS[key][1])}."
+        for key in given
+        if key in OPTIONS and command not in OPTIONS[key][1]
+    ]
 
 
-def asked_for(arguments: Arguments, sources: Sources) -> tuple[str, ...]:
-    """The metrics that must not be skipped: as given, or all whose needs were named."""
-    if arguments.metrics is not None:
-        return arguments.metrics
-    return tuple(
-        metric.name
-        for metric in METRICS.values()
-        if (metric.encoder is None or sources.encoder is not None)
-        and (not metric.needs or sources.manifest is not None)
-    )
+def _wrong_values(given: Mapping[str, str]) -> list[str]:
+    problems = []
+    for key in ("run", "images"):
+        if key in given and not Path(given[key]).is_dir():
+            problems.append(f"{key}={given[key]}: no such folder. Give {COMMANDS[key]}.")
+    if "compare" in given and len(_names(given["compare"])) < 2:
+        problems.append(f"compare={given['compare']}: names one folder. Give two or more: compare=[A,B].")
+    if not _DEVICE.fullmatch(given.get("device", "auto")):
+        problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
+    if not re.fullmatch(r"[1-9]\d{0,4}", given.get("batch_size", "1")):
+        problems.append(f"batch_size={given['batch_size']}: not a number of pictures. Give 1 to 99999.")
+    if "external_scores" not in given:  # which may name metrics of its own
+        problems += [
+            unknown_name(name, tuple(METRICS), "metric")
+            for name in _names(given.get("objectives"))
+            if name not in METRICS
+        ]
+    return problems
 
 
 def _names(value: str | None) -> list[str]:
     return [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]
-
-
-def _unknown(name: str, known: Sequence[str], kind: str) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    return f"{name}: unknown {kind} ({hint})"

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from engine.config import RunConfig
 from engine.config.sources import Sources
+from engine.training.tracker import FinalScores
 from evaluation.records import Scores, read_scores
 from evaluation.summary import score_lines
 
@@ -26,18 +27,17 @@ class HasFolder(Protocol):
     def folder(self) -> Path: ...
 
 
-def scorer_of(
-    run: RunConfig, sources: Sources, *, device: str
-) -> Callable[[HasFolder], dict[str, float]] | None:
-    """What scores the run's final pictures, {"final/<metric>": value} for the trackers; None: not wanted."""
+def scorer_of(run: RunConfig, sources: Sources, *, device: str) -> Callable[[HasFolder], FinalScores] | None:
+    """What scores the run's final pictures, for the trackers; None: not wanted."""
     if not run.evaluation.enabled:
         return None
 
-    def score(result: HasFolder) -> dict[str, float]:
-        from evaluation.score import score_run
+    def score(result: HasFolder) -> FinalScores:
+        from evaluation.score_run import score_run
+        from evaluation.tracked import final_scores
 
-        scores = score_run(result.folder, sources=sources, device=device, cache_dir=Path(run.cache_dir))
-        return {f"final/{metric}": value for metric, value in _values(scores).items()}
+        scored = score_run(result.folder, sources=sources, device=device, cache_dir=Path(run.cache_dir))
+        return final_scores(scored)
 
     return score
 
@@ -48,8 +48,9 @@ def scores_of(folder: Path) -> RunScores:
     if not path.is_file():
         return RunScores()
     scores = read_scores(path)
-    return RunScores(lines=score_lines(scores), values=_values(scores))
+    return RunScores(lines=score_lines(scores), values=values_of(scores))
 
 
-def _values(scores: Scores) -> dict[str, float]:
+def values_of(scores: Scores) -> dict[str, float]:
+    """Metric -> value of the final pictures, of those that were measured."""
     return {row.metric: row.final.value for row in scores.rows if row.final is not None}

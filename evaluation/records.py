@@ -1,7 +1,6 @@
 """What a scoring gives back: plain dataclasses, and their form as scores.json."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -10,8 +9,10 @@ from typing import cast
 
 from engine.config.errors import ConfigError
 
-SCHEMA = 1
+SCHEMA = 2
 DECIMALS = 6  # of every number in the files: far below any noise, above float32 rounding
+CONSTRAINT = "health"  # what must hold whatever is optimised
+DEFAULT_OBJECTIVES = ("likeness", "adherence")
 
 
 class Direction(Enum):
@@ -43,8 +44,8 @@ class Scope(Enum):
 class Measurement:
     """One metric on one set of pictures."""
 
-    value: float  # mean over prompts of the mean over a prompt's pictures
-    n: int  # pictures
+    value: float  # mean over types of the mean over prompts of the mean over a prompt's pictures
+    n: int  # values that it is made of: pictures, or prompts
     num_prompts: int
     spread: float | None  # half-width of a 95 % interval clustered by prompt; None: a single prompt
 
@@ -63,6 +64,20 @@ class Difference:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class Noise:
+    """Where the noise of a metric's paired differences comes from, and what it hides."""
+
+    between_prompts: (
+        float | None
+    )  # variance; None: each prompt has one picture, the parts cannot be told apart
+    within_prompts: float | None  # variance between the seeds of a prompt
+    smallest_difference: float  # what these pictures tell from noise, at 95 % confidence and 80 % power
+    prompts_for_half: (
+        int | None
+    )  # how many prompts half that difference would need; None: no number is enough
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class Score:
     """The row of one metric."""
 
@@ -73,13 +88,23 @@ class Score:
     scale: str  # what the numbers are, in words
     final: Measurement | None = None  # the pictures that are scored
     base: Measurement | None = None  # the same prompts and seeds without the adapter
-    real: Measurement | None = None  # true pictures of the same prompts
+    real: Measurement | None = None  # true pictures
     difference: Difference | None = None
+    noise: Noise | None = None
     anchored: float | None = None  # 0 = base, 1 = real; over the prompts that all three have
     anchored_spread: float | None = None  # half-width of its 95 % interval
     encoder: str | None = None  # fingerprint of the encoder's files
     skipped: str | None = None  # why there is no value
     note: str | None = None  # what a reader of the number must know
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Combined:
+    """The harmonic mean of the anchored objectives: one number, where one is asked for."""
+
+    value: float | None = None
+    spread: float | None = None  # half-width of its 95 % interval
+    reason: str | None = None  # why there is none, or why it is 0
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -105,14 +130,18 @@ class Scores:
     """Everything that scores.json holds."""
 
     rows: list[Score]
+    objectives: list[str] = field(default_factory=list)  # what is optimised; health is the constraint
+    combined: Combined = field(default_factory=Combined)
     run_id: str | None = None
-    encoder: EncoderFacts | None = None
+    config_hash: str = ""  # of what was asked: the same hash, the same question
+    encoders: dict[str, EncoderFacts] = field(default_factory=dict)  # role -> encoder
     num_pictures: dict[str, int] = field(default_factory=dict)  # set -> pictures, the excluded ones too
     excluded: list[Excluded] = field(default_factory=list)
     truncated_prompts: int = 0  # prompts longer than the encoder reads
     references: dict[str, list[str]] = field(
         default_factory=dict
     )  # prompt -> true pictures, as files are named
+    notices: list[str] = field(default_factory=list)  # what a reader of all numbers must know
     environment: dict[str, str] = field(default_factory=dict)  # versions
 
     def row(self, metric: str) -> Score:
@@ -122,59 +151,52 @@ class Scores:
                 return row
         raise KeyError(metric)
 
+    def failed(self) -> list[Score]:
+        """The rows of objectives that could not be computed."""
+        return [row for row in self.rows if row.metric in self.objectives and row.final is None]
 
-def write_scores(scores: Scores, path: Path) -> None:
-    """Write scores.json; the same scores give the same bytes."""
-    data = {"schema": SCHEMA, **cast("dict[str, object]", _plain(asdict(scores)))}
-    write_atomically(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+def scores_text(scores: Scores) -> str:
+    """scores.json; the same scores give the same text."""
+    data = {"schema": SCHEMA, **cast("dict[str, object]", plain(asdict(scores)))}
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_scores(path: Path) -> Scores:
     """Read scores.json. ConfigError: not a scores.json, or of another schema."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Score the run again.") from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ConfigError(f"{path}: not a scores file of schema {SCHEMA}. Score the run again.")
+        raise ConfigError(f"{path}: cannot be read ({error}). Score the pictures again.") from error
+    if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+        raise ConfigError(f"{path}: not a scores file of schema {SCHEMA}. Score the pictures again.")
     try:
-        return Scores(
-            rows=[_score(row) for row in data["rows"]],
-            run_id=data["run_id"],
-            encoder=EncoderFacts(**data["encoder"]) if data["encoder"] else None,
-            num_pictures=data["num_pictures"],
-            excluded=[Excluded(**row) for row in data["excluded"]],
-            truncated_prompts=data["truncated_prompts"],
-            references=data["references"],
-            environment=data["environment"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Score the run again.") from error
+        return TypeAdapter(Scores).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{path}: cannot be read ({place}: {first['msg']}). Score the pictures again."
+        ) from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path`, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def scores_schema() -> dict[str, object]:
+    """The JSON schema of scores.json, as evaluation/scores.schema.json holds it."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(Scores).json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"] = {"schema": {"const": SCHEMA}, **schema["properties"]}
+    for part in [schema, *schema["$defs"].values()]:
+        if "properties" in part:
+            part["required"] = sorted(part["properties"])  # what is written is always whole
+            part["additionalProperties"] = False
+    return cast("dict[str, object]", schema)
 
 
-def _score(row: Mapping[str, object]) -> Score:
-    fields = dict(row)
-    for name in ("final", "base", "real"):
-        fields[name] = Measurement(**cast("dict[str, float]", row[name])) if row[name] else None  # type: ignore[arg-type]
-    difference = cast("dict[str, object] | None", row["difference"])
-    if difference is not None:
-        fields["difference"] = Difference(**{**difference, "verdict": Verdict(difference["verdict"])})  # type: ignore[arg-type]
-    fields["direction"] = Direction(row["direction"])
-    fields["scope"] = Scope(row["scope"])
-    return Score(**fields)  # type: ignore[arg-type]
-
-
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Enums as their values, floats rounded, so that JSON is stable."""
     if isinstance(value, Enum):
         return value.value
@@ -183,7 +205,7 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return round(value, DECIMALS) + 0.0
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

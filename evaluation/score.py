@@ -1,150 +1,141 @@
-"""Score the pictures of a run: health first, then each metric of the table, then the files, all or none."""
+"""Score pictures: health first, then each metric of the table; from material to rows, without any file."""
 
-import csv
-import io
+import hashlib
 import json
 import logging
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from engine.config.sources import Sources
-from evaluation.embedder import Embedder
-from evaluation.encoders import load_encoder
-from evaluation.material import BASE, FINAL, REAL, SETS, Material, read_run_material
-from evaluation.metrics.health import find_fault
-from evaluation.metrics.metric import Metric, Need
-from evaluation.metrics.table import METRICS
+from evaluation.material import BASE, FINAL, REAL, SETS, Material
+from evaluation.metrics.metric import Measured, Metric
+from evaluation.metrics.needs import why_skipped
+from evaluation.metrics.table import metrics_of
+from evaluation.noise import noise_of
 from evaluation.records import (
-    DECIMALS,
+    DEFAULT_OBJECTIVES,
+    Combined,
     EncoderFacts,
     Excluded,
+    Measurement,
     Score,
     Scores,
-    write_atomically,
-    write_scores,
 )
-from evaluation.statistics import Anchored, Value, anchor, paired_difference, summarise, values_by_picture
+from evaluation.statistics import (
+    Anchored,
+    Types,
+    Value,
+    anchor,
+    harmonic_mean,
+    paired_changes,
+    paired_difference,
+    summarise,
+)
+from evaluation.tools import Role, Tools
 
 Values = Mapping[str, Mapping[str, Sequence[Value]]]  # metric -> set -> values
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("numpy", "pillow", "torch", "transformers")
 
 
-def score_run(
-    folder: Path, *, sources: Sources, device: str = "auto", cache_dir: Path | None = None
-) -> Scores:
-    """Score a run folder's final pictures beside its base's; write scores.json and per_image.csv into it.
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Scored:
+    """Everything that a scoring found."""
 
-    sources    names the encoder, the manifest of true pictures, trigger and class word; what is not named is
-               skipped, with the reason in the row
-    cache_dir  where embeddings are kept between runs; None: nowhere
-    ConfigError: something that was named cannot be used; then nothing is written.
+    material: Material  # with its faults
+    scores: Scores
+    values: Values
+
+
+def score_material(
+    material: Material,
+    tools: Tools,
+    *,
+    objectives: Sequence[str] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Scored:
+    """The rows of all metrics, and the values that they were made of; nothing is written.
+
+    objectives   what must not be skipped; None: likeness and adherence, as far as what they need was given
+    on_progress  is told how many pictures of how many were looked at
     """
-    material = find_faults(read_run_material(folder, sources))
-    embedder = _make_embedder(sources, device=device, cache_dir=cache_dir)
-    scores, values = score_material(material, embedder)
-    scores = replace(
-        scores, run_id=_run_id(folder), references=_references(material), environment=_environment()
-    )
-    write_atomically(folder / "per_image.csv", per_image_csv(material, values))
-    write_scores(scores, folder / "scores.json")
-    return scores
-
-
-def score_material(material: Material, embedder: Embedder | None) -> tuple[Scores, Values]:
-    """The rows of all metrics, and the values that they were made of; nothing is written."""
+    material = _find_faults(material, tools, on_progress)
+    types = material.types()
     rows: list[Score] = []
-    all_values: dict[str, dict[str, Sequence[Value]]] = {}
-    for metric in METRICS.values():
-        reason = _why_skipped(metric, material, embedder)
+    values: dict[str, dict[str, Sequence[Value]]] = {}
+    for metric in metrics_of(material):
+        reason = why_skipped(metric, material, tools)
         if reason is not None:
             rows.append(_empty_row(metric, skipped=reason))
             continue
-        values = {name: metric.measure(material, name, embedder) for name in metric.sets}
-        all_values[metric.name] = values
-        rows.append(make_row(metric, values, encoder=embedder.encoder.fingerprint if embedder else None))
-    truncated = embedder.count_truncated() if embedder else 0
+        measured = {name: metric.measure(material, name, tools) for name in metric.sets}
+        values[metric.name] = {name: found.values for name, found in measured.items()}
+        rows.append(make_row(metric, measured, material=material, tools=tools, types=types))
+    chosen = _objectives(rows) if objectives is None else list(objectives)
+    truncated = tools.count_truncated()
     if truncated:
         _LOG.warning(
             "%d prompts are longer than the encoder reads; their last words were not scored.", truncated
         )
     scores = Scores(
         rows=rows,
-        encoder=None if embedder is None else _encoder_facts(embedder),
+        objectives=chosen,
+        combined=_combine(rows, chosen),
+        config_hash=_config_hash(material, tools, chosen),
+        encoders=_encoders(tools),
         num_pictures={name: len(material.pictures.get(name, [])) for name in SETS},
         excluded=_excluded(material),
         truncated_prompts=truncated,
+        references=_references(material),
+        notices=list(material.notices),
+        environment=_environment(),
     )
-    return scores, all_values
+    return Scored(material=material, scores=scores, values=values)
 
 
-def make_row(metric: Metric, values: Mapping[str, Sequence[Value]], *, encoder: str | None) -> Score:
-    """The row of a metric from its values on each set."""
-    final, base, real = (values.get(name, []) for name in (FINAL, BASE, REAL))
-    if not final:
-        return _empty_row(metric, skipped="no picture that it could be measured on")
+def make_row(
+    metric: Metric, measured: Mapping[str, Measured], *, material: Material, tools: Tools, types: Types
+) -> Score:
+    """The row of a metric from what it found on each set."""
+    final, base, real = (measured.get(name, Measured()) for name in (FINAL, BASE, REAL))
+    summary = _summary(final, types)
+    if summary is None:
+        return _empty_row(metric, skipped=metric.note(material) or "no picture that it could be measured on")
     anchored = Anchored()
-    if base and real and metric.encoder is not None:
-        anchored = anchor(final, base, real, direction=metric.direction)
+    if metric.anchored and base.values and real.values:
+        anchored = anchor(final.values, base.values, real.values, direction=metric.direction)
+    notes = [metric.note(material), anchored.reason]
     return replace(
         _empty_row(metric, skipped=None),
-        final=summarise(final),
-        base=summarise(base),
-        real=summarise(real),
-        difference=paired_difference(final, base, direction=metric.direction),
+        final=summary,
+        base=_summary(base, types),
+        real=_summary(real, {}),
+        difference=paired_difference(final.values, base.values, direction=metric.direction, types=types),
+        noise=noise_of(paired_changes(final.values, base.values)),
         anchored=anchored.score,
         anchored_spread=anchored.spread,
-        note=anchored.reason,
-        encoder=encoder if metric.encoder is not None else None,
+        note="; ".join(note for note in notes if note) or None,
+        encoder=tools.embedder(metric.role).encoder.fingerprint if metric.role is not None else None,
     )
 
 
-def find_faults(material: Material) -> Material:
-    """The material with its faulty pictures named."""
-    faults = {}
-    for pictures in material.pictures.values():
-        for picture in pictures:
-            reason = find_fault(picture.path)
-            if reason is not None:
-                faults[picture.path] = reason
-    return replace(material, faults=faults)
+def _summary(measured: Measured, types: Types) -> Measurement | None:
+    if measured.values:
+        found = summarise(measured.values, types=types, whole=measured.whole)
+        return found if found is None or measured.count is None else replace(found, n=measured.count)
+    if measured.whole is None:
+        return None
+    return Measurement(value=measured.whole, n=measured.count or 0, num_prompts=0, spread=None)
 
 
-def per_image_csv(material: Material, values: Values) -> str:
-    """One line a picture: where it belongs, its fault, its value by each metric."""
-    by_picture = {
-        (metric, name): values_by_picture(values_of_set)
-        for metric, sets in values.items()
-        for name, values_of_set in sets.items()
-    }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["set", "prompt_index", "prompt", "seed", "file", "fault", *METRICS])
-    for name in SETS:
-        for picture in material.pictures.get(name, []):
-            key = (picture.prompt_index, picture.seed)
-            numbers = [by_picture.get((metric, name), {}).get(key) for metric in METRICS]
-            writer.writerow(
-                [name, picture.prompt_index, picture.prompt, picture.seed, picture.file]
-                + [material.faults.get(picture.path, "")]
-                + ["" if number is None else f"{number:.{DECIMALS}f}" for number in numbers]
-            )
-    return text.getvalue()
-
-
-def _why_skipped(metric: Metric, material: Material, embedder: Embedder | None) -> str | None:
-    if metric.encoder is not None and embedder is None:
-        return "no encoder is named: set evaluation.encoder to a folder or hub id of a CLIP"
-    if metric.encoder is not None and embedder is not None and metric.encoder not in embedder.encoder.kinds:
-        return (
-            f"the encoder {embedder.encoder.name} does not read {metric.encoder.value.replace('_', ' and ')}"
-        )
-    if Need.references in metric.needs and not material.pictures.get(REAL):
-        return "no true pictures of these prompts: set evaluation.references to a manifest that names them"
-    return None
+def _find_faults(material: Material, tools: Tools, on_progress: Callable[[int, int], None]) -> Material:
+    """The material with its faulty pictures named; every picture is decoded once for all that looks at it."""
+    paths = material.every_path()
+    tools.look(paths, on_progress=on_progress)
+    facts = {path: tools.facts(path).fault for path in paths}
+    return replace(material, faults={path: fault for path, fault in facts.items() if fault is not None})
 
 
 def _empty_row(metric: Metric, *, skipped: str | None) -> Score:
@@ -158,14 +149,43 @@ def _empty_row(metric: Metric, *, skipped: str | None) -> Score:
     )
 
 
-def _make_embedder(sources: Sources, *, device: str, cache_dir: Path | None) -> Embedder | None:
-    if sources.encoder is None:
-        return None
-    return Embedder(load_encoder(sources.encoder, device), cache_dir=cache_dir)
+def _objectives(rows: Sequence[Score]) -> list[str]:
+    return [row.metric for row in rows if row.metric in DEFAULT_OBJECTIVES and row.final is not None]
 
 
-def _encoder_facts(embedder: Embedder) -> EncoderFacts:
-    encoder = embedder.encoder
+def _combine(rows: Sequence[Score], objectives: Sequence[str]) -> Combined:
+    chosen = [row for row in rows if row.metric in objectives]
+    if len(chosen) < 2:
+        return Combined(reason="there are not two objectives to combine")
+    mean = harmonic_mean(
+        [Anchored(score=row.anchored, spread=row.anchored_spread, reason=row.note) for row in chosen]
+    )
+    return Combined(value=mean.score, spread=mean.spread, reason=mean.reason)
+
+
+def _config_hash(material: Material, tools: Tools, objectives: Sequence[str]) -> str:
+    """Of what was asked, not of the pictures: prompts, seeds, words, references, encoders."""
+    asked = {
+        "prompts": [[p.prompt, p.seed] for p in material.pictures.get(FINAL, [])],
+        "known": {
+            text: [known.kind, known.tone, known.type] for text, known in sorted(material.prompts.items())
+        },
+        "words": [material.trigger, material.class_word],
+        "true": [p.file for p in material.pictures.get(REAL, [])] + [p.name for p in material.references],
+        "encoders": {
+            role: [facts.fingerprint, facts.preprocessing] for role, facts in _encoders(tools).items()
+        },
+        "objectives": list(objectives),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _encoders(tools: Tools) -> dict[str, EncoderFacts]:
+    return {role.value: _encoder_facts(tools, role) for role in Role if tools.has(role)}
+
+
+def _encoder_facts(tools: Tools, role: Role) -> EncoderFacts:
+    encoder = tools.embedder(role).encoder
     return EncoderFacts(
         name=Path(encoder.name).name if Path(encoder.name).is_absolute() else encoder.name,
         fingerprint=encoder.fingerprint,
@@ -187,14 +207,6 @@ def _references(material: Material) -> dict[str, list[str]]:
     for picture in material.pictures.get(REAL, []):
         references.setdefault(picture.prompt, []).append(picture.file)
     return references
-
-
-def _run_id(folder: Path) -> str | None:
-    path = folder / "result.json"
-    if not path.is_file():
-        return None
-    run_id = json.loads(path.read_text(encoding="utf-8")).get("run_id")
-    return None if run_id is None else str(run_id)
 
 
 def _environment() -> dict[str, str]:

@@ -48,24 +48,16 @@ class SiglipEncoder(FolderEncoder):
 
         Always padded to the whole length and never masked: it was trained so, and reads the last place.
         """
-        tokens = self._tokenizer(
-            [self._canonical(text) for text in texts],
-            padding="max_length",
-            truncation=True,
-            max_length=self._max_length,
-            return_tensors="pt",
-        ).to(self.model.device)
+        import torch
+
+        tokens = torch.tensor([self._fit(self._tokens(text)) for text in texts])
         with exact():
-            output = self.model.text_model(input_ids=tokens["input_ids"])
+            output = self.model.text_model(input_ids=tokens.to(self.model.device))
             return normalise(output.pooler_output.cpu().numpy())
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the encoder reads."""
-        lengths = [
-            len(self._tokenizer(self._canonical(text), truncation=False, verbose=False)["input_ids"])
-            for text in texts
-        ]
-        return sum(length > self._max_length for length in lengths)
+        return sum(len(self._tokens(text)) > self._max_length for text in texts)
 
     def logit_scale(self) -> float:
         """exp(logit_scale); from the file alone where that can be."""
@@ -92,6 +84,21 @@ class SiglipEncoder(FolderEncoder):
         """Small letters; for the first SigLIP no punctuation and single spaces, as its own tokenizer does."""
         text = text.lower()
         return re.sub(r"\s+", " ", text.translate(_PUNCTUATION)).strip() if self._is_first else text
+
+    def _tokens(self, text: str) -> list[int]:
+        """With the end token, which not every tokenizer.json adds itself."""
+        tokens: list[int] = self._tokenizer(self._canonical(text), truncation=False, verbose=False)[
+            "input_ids"
+        ]
+        end = self._tokenizer.eos_token_id
+        return tokens if tokens and tokens[-1] == end else [*tokens, end]
+
+    def _fit(self, tokens: list[int]) -> list[int]:
+        """Cut before its end, or padded, to the length that is read."""
+        length = self._max_length
+        if len(tokens) > length:
+            return [*tokens[: length - 1], tokens[-1]]
+        return tokens + [self._tokenizer.pad_token_id] * (length - len(tokens))
 
     @property
     def _max_length(self) -> int:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot, sqrt
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from evaluation.records import Difference, Direction, Measurement, Verdict
 MIN_PROMPTS_FOR_BOOTSTRAP = 15
 NUM_RESAMPLES = 4000
 SEED = 20240607  # of the resamples: the same values give the same interval
+Types = Mapping[int, str]  # prompt index -> the type of the prompt; a prompt without one is of type ""
 
 # 97.5 % quantiles of Student's t at 1 .. 13 degrees of freedom.
 T_QUANTILES = (
     12.7062047, 4.3026527, 3.1824463, 2.7764451, 2.5705818, 2.4469119, 2.3646243,
     2.3060041, 2.2621572, 2.2281389, 2.2009852, 2.1788128, 2.1603687,
 )  # fmt: skip
+_Z = 1.959963985  # of the normal distribution
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -37,27 +40,27 @@ class Anchored:
     reason: str | None = None
 
 
-def summarise(values: Sequence[Value]) -> Measurement | None:
-    """Picture -> prompt mean -> mean of the prompts, so that prompts weigh equally; None without values."""
+def summarise(
+    values: Sequence[Value], *, types: Types | None = None, whole: float | None = None
+) -> Measurement | None:
+    """Picture -> prompt mean -> type mean -> mean of the types; None without values.
+
+    types  where a protocol has several types of prompts, each weighs the same, however many prompts it has
+    whole  the value itself where `values` are pseudo-values of it
+    """
     if not values:
         return None
-    means = list(prompt_means(values).values())
-    return Measurement(
-        value=float(np.mean(means)), n=len(values), num_prompts=len(means), spread=half_width(means)
-    )
+    means = prompt_means(values)
+    groups = _by_type(means, types or {})
+    value = float(np.mean([np.mean(group) for group in groups])) if whole is None else whole
+    return Measurement(value=value, n=len(values), num_prompts=len(means), spread=_spread(groups))
 
 
 def paired_difference(
-    final: Sequence[Value], base: Sequence[Value], *, direction: Direction
+    final: Sequence[Value], base: Sequence[Value], *, direction: Direction, types: Types | None = None
 ) -> Difference | None:
     """Final minus base over the (prompt, seed) pairs that both have; None if there is none."""
-    before = {(value.prompt_index, value.seed): value.value for value in base}
-    changes = [
-        Value(prompt_index=after.prompt_index, seed=after.seed, value=after.value - before[key])
-        for after in final
-        if (key := (after.prompt_index, after.seed)) in before
-    ]
-    summary = summarise(changes)
+    summary = summarise(paired_changes(final, base), types=types)
     if summary is None:
         return None
     value, spread = summary.value, summary.spread
@@ -70,6 +73,16 @@ def paired_difference(
         high=None if spread is None else value + spread,
         verdict=judge(value, spread, direction),
     )
+
+
+def paired_changes(final: Sequence[Value], base: Sequence[Value]) -> list[Value]:
+    """Final minus base for each (prompt, seed) that both have, in the order of final."""
+    before = {(value.prompt_index, value.seed): value.value for value in base}
+    return [
+        Value(prompt_index=after.prompt_index, seed=after.seed, value=after.value - before[key])
+        for after in final
+        if (key := (after.prompt_index, after.seed)) in before
+    ]
 
 
 def judge(change: float, spread: float | None, direction: Direction) -> Verdict:
@@ -86,13 +99,16 @@ def judge(change: float, spread: float | None, direction: Direction) -> Verdict:
 def anchor(
     final: Sequence[Value], base: Sequence[Value], real: Sequence[Value], *, direction: Direction
 ) -> Anchored:
-    """(final - base) / (real - base) over the prompts that all three have: 0 = base, 1 = real pictures.
+    """(final - base) / (real - base): 0 = base, 1 = real pictures.
 
-    Without a distance between base and real that stands out of the noise the quotient means nothing, so
-    there is then no score but a reason. The spread is that of the quotient to first order (delta method):
-    the interval of the mean of (gain - score x room) / mean room.
+    Over the prompts that all three have; where the true pictures belong to no prompt, their mean is every
+    prompt's. Without a distance between base and real that stands out of the noise the quotient means
+    nothing, so there is then no score but a reason. The spread is that of the quotient to first order (delta
+    method): the interval of the mean of (gain - score x room) / mean room.
     """
     after, before, true = prompt_means(final), prompt_means(base), prompt_means(real)
+    if true and not after.keys() & true.keys():
+        true = dict.fromkeys(after, float(np.mean(list(true.values()))))
     common = sorted(after.keys() & before.keys() & true.keys())
     if not common:
         return Anchored(reason="not anchored: no prompt has base, final and true pictures")
@@ -108,6 +124,26 @@ def anchor(
     gain = sign * np.array([after[prompt] - before[prompt] for prompt in common])
     score = float(gain.mean() / room.mean())
     return Anchored(score=score, spread=half_width(((gain - score * room) / room.mean()).tolist()))
+
+
+def harmonic_mean(scores: Sequence[Anchored]) -> Anchored:
+    """The harmonic mean of anchored scores, 0 where one is not above its base.
+
+    Its spread is to first order that of independent scores: each weighs (mean / score)^2 / count.
+    """
+    known = [score.score for score in scores]
+    if None in known or not known:
+        return Anchored(reason="not all objectives are anchored")
+    numbers = [number for number in known if number is not None]
+    if min(numbers) <= 0:
+        return Anchored(score=0.0, reason="an objective is no better than the base's")
+    mean = len(numbers) / sum(1 / number for number in numbers)
+    parts = [
+        (mean / number) ** 2 / len(numbers) * score.spread
+        for number, score in zip(numbers, scores, strict=True)
+        if score.spread is not None
+    ]
+    return Anchored(score=mean, spread=hypot(*parts) if len(parts) == len(numbers) else None)
 
 
 def prompt_means(values: Sequence[Value]) -> dict[int, float]:
@@ -130,12 +166,63 @@ def half_width(means: Sequence[float]) -> float | None:
     if count < 2:
         return None
     if count < MIN_PROMPTS_FOR_BOOTSTRAP:
-        return float(T_QUANTILES[count - 2] * np.std(means, ddof=1) / np.sqrt(count))
+        return float(t_quantile(count - 1) * np.std(means, ddof=1) / np.sqrt(count))
     picks = np.random.default_rng(SEED).integers(0, count, size=(NUM_RESAMPLES, count))
     low, high = np.percentile(np.asarray(means)[picks].mean(axis=1), [2.5, 97.5])
     return float(high - low) / 2
 
 
+def t_quantile(degrees: int) -> float:
+    """The 97.5 % quantile of Student's t, to 1e-6.
+
+    Source beyond the table: Abramowitz & Stegun 26.7.5.
+    """
+    if degrees <= len(T_QUANTILES):
+        return T_QUANTILES[degrees - 1]
+    z, v = _Z, float(degrees)
+    terms = (
+        z,
+        (z**3 + z) / (4 * v),
+        (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2),
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3),
+    )
+    return sum(terms)
+
+
+def pseudo_values(whole: float, without: Mapping[int, float]) -> list[Value]:
+    """The jackknife's pseudo-value of each prompt: P x whole - (P - 1) x the value without that prompt.
+
+    Source: Tukey 1958; Efron & Tibshirani, "An Introduction to the Bootstrap", chapter 11.
+    """
+    count = len(without)
+    return [
+        Value(prompt_index=prompt, seed=None, value=count * whole - (count - 1) * value)
+        for prompt, value in sorted(without.items())
+    ]
+
+
 def values_by_picture(values: Sequence[Value]) -> Mapping[tuple[int, int | None], float]:
     """The values by (prompt index, seed)."""
     return {(value.prompt_index, value.seed): value.value for value in values}
+
+
+def _by_type(means: Mapping[int, float], types: Types) -> list[list[float]]:
+    groups: defaultdict[str, list[float]] = defaultdict(list)
+    for prompt, mean in means.items():
+        groups[types.get(prompt, "")].append(mean)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _spread(groups: Sequence[Sequence[float]]) -> float | None:
+    """Of one type half_width; of several the t-interval with the variance within types, pooled.
+
+    Pooled, since a protocol may have a type of a single prompt (its trigger words alone).
+    """
+    if len(groups) == 1:
+        return half_width(groups[0])
+    degrees = sum(len(group) - 1 for group in groups)
+    if degrees == 0:
+        return None
+    squares = sum(float(np.var(group)) * len(group) for group in groups)
+    share = sum(1 / len(group) for group in groups) / len(groups) ** 2
+    return t_quantile(degrees) * sqrt(squares / degrees * share)

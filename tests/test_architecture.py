@@ -63,6 +63,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.data",
         "engine.config",
         "engine.compose",
+        "engine.training.tracker",
+        "engine.training.tracking",
         "pages",
     ),
     "kohya": (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def begin(
     config: DictConfig,
     draw_demo: Callable[[str, Path], DrawnDemo],
-    check_scoring: Callable[[Sources], list[str]],
+    check_scoring: Callable[[RunConfig, Sources], list[str]],
 ) -> "tuple[RunConfig, Plan, Console]":
     """The typed run, its plan, and the console that it was printed on.
 

@@ -16,7 +16,8 @@ from engine.config.sources import Sources
 FILE_NAME = "run.yaml"
 _SCHEMA = 1
 _INPUTS = {"data": "the pictures, captions or masks of", "base": "the weights of"}
-_FILES = ("pictures", "prompts", "manifest")  # the entries of Sources that are paths
+_ENCODERS = ("encoder", "image_encoder", "preference")  # folders or hub ids
+_FILES = ("pictures", "prompts", "manifest", "aesthetic")  # the entries of Sources that are paths
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -113,11 +114,13 @@ def _checkpoint(config: Mapping[str, object]) -> str:
     return str(model.get("checkpoint")) if isinstance(model, Mapping) else "the base model"
 
 
-def _plain(sources: Sources) -> dict[str, str | None]:
-    plain = {
+def _plain(sources: Sources) -> dict[str, object]:
+    plain: dict[str, object] = {
         key: str(Path(value).absolute()) if key in _FILES and value is not None else value
         for key, value in asdict(sources).items()
     }
-    if sources.encoder is not None and Path(sources.encoder).exists():  # else a hub id
-        plain["encoder"] = str(Path(sources.encoder).absolute())
+    for key in _ENCODERS:
+        name = plain[key]
+        if isinstance(name, str) and Path(name).exists():  # else a hub id
+            plain[key] = str(Path(name).absolute())
     return plain

@@ -27,6 +27,7 @@ EXCLUDED: tuple[str, ...] = (
     "model.default_batch_size",
     "model.default_guidance",
     "model.encoder",
+    "model.image_encoder",
     "network.alpha_ratio",  # alpha stands for both
     "dataset.cache_in",  # the same numbers, wherever they are kept
     "dataset.trigger",  # words for the scores

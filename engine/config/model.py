@@ -53,6 +53,7 @@ class ModelConfig:
     default_batch_size: int = 1  # what dataset.batch_size takes
     default_guidance: float = 7.5  # what sampling.guidance_scale takes
     encoder: str | None = None  # what evaluation.encoder takes; null for the demo: its own CLIP
+    image_encoder: str | None = None  # what evaluation.image_encoder takes
 
 
 def is_demo(model: ModelConfig) -> bool:

@@ -14,3 +14,7 @@ class Sources:
     prompts: Path | None = None  # sampling.prompt_file, or the demo's; None = captions of the data set
     manifest: Path | None = None  # evaluation.references, or the demo's: prompts with their true pictures
     encoder: str | None = None  # evaluation.encoder, or the demo's own CLIP
+    image_encoder: str | None = None  # evaluation.image_encoder; None = the pictures' side of encoder
+    preference: str | None = None  # evaluation.preference
+    aesthetic: Path | None = None  # evaluation.aesthetic
+    objectives: list[str] | None = None  # evaluation.objectives

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.config.outcome import Outcome
-from engine.training.tracker import TrackedPicture
+from engine.training.tracker import FinalScores, TrackedPicture
 
 COLUMNS = ("step", "loss", "lr", "grad_norm", "images_per_second", "val_loss")
 
@@ -45,7 +45,7 @@ class CSVLog:
     def pictures(self, step: int, set_name: str, samples: Sequence[TrackedPicture]) -> None:
         """Pictures are files under samples/ already."""
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
+    def scores(self, step: int, scores: FinalScores) -> None:
         """Scores are in scores.json already."""
 
     def finish(self, outcome: Outcome) -> str | None:

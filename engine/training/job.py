@@ -1,6 +1,6 @@
 """What a run is given to work with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -9,6 +9,7 @@ from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.training.clock import Clock
 from engine.training.result import TrainResult
+from engine.training.tracker import FinalScores
 from engine.training.tracking import Trackers
 
 
@@ -17,7 +18,7 @@ class Hooks:
     """What the caller adds to a run."""
 
     on_validation: Callable[[int, float], bool] | None = None  # (step, val_loss) -> stop as pruned?
-    score: Callable[[TrainResult], Mapping[str, float]] | None = None  # final pictures -> numbers to track
+    score: Callable[[TrainResult], FinalScores] | None = None  # final pictures -> what is tracked of them
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

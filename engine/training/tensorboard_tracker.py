@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.config.outcome import Outcome
-from engine.training.tracker import TrackedPicture, TrackedRun, picture_group, value_name
+from engine.training.tracker import FinalScores, TrackedPicture, TrackedRun, picture_group, value_name
 
 FOLDER = "tensorboard"
 
@@ -34,9 +34,9 @@ class TensorBoardTracker:
             self._writer.add_images(name, pixels[None], step, dataformats="NHWC")
             self._writer.add_text(f"{name}/prompt", sample.prompt, step)
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
-        """One scalar a score, at the last step."""
-        for name, value in scores.items():
+    def scores(self, step: int, scores: FinalScores) -> None:
+        """One scalar a score, at the last step; those of single pictures are in per_image.csv."""
+        for name, value in scores.values.items():
             self._writer.add_scalar(f"eval/{name}", value, step)
 
     def finish(self, outcome: Outcome) -> str | None:

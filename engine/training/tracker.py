@@ -37,6 +37,26 @@ class TrackedPicture(Protocol):
     def image(self) -> Image: ...
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class ScoredRow:
+    """A final picture and what it scored."""
+
+    prompt: str
+    seed: int
+    picture: Path | None  # None: the file cannot be read
+    base: Path | None  # the same prompt and seed by the base model
+    fault: str | None  # why it was left out of the scores
+    scores: Mapping[str, float]  # metric -> value of this picture
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class FinalScores:
+    """What a scoring gives to the trackers."""
+
+    values: Mapping[str, float]  # by name: final/likeness, base/likeness, ...
+    rows: Sequence[ScoredRow] = ()  # a picture each
+
+
 class Tracker(Protocol):
     """Where numbers and pictures go; steps never fall from one call to the next."""
 
@@ -46,8 +66,8 @@ class Tracker(Protocol):
     def pictures(self, step: int, set_name: str, samples: Sequence[TrackedPicture]) -> None:
         """Pictures drawn after a step; set_name is base, stepNNNNNN or final, as under samples/."""
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
-        """Scores of the final pictures, by name: final/likeness, base/likeness, ..."""
+    def scores(self, step: int, scores: FinalScores) -> None:
+        """Scores of the final pictures, and of each of them."""
 
     def finish(self, outcome: Outcome) -> str | None:
         """The last call: all is on disk (or sent) when it returns; the line is for the summary of the run."""

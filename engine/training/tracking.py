@@ -6,7 +6,7 @@ from functools import partial
 
 from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig
-from engine.training.tracker import TrackedPicture, TrackedRun, Tracker
+from engine.training.tracker import FinalScores, TrackedPicture, TrackedRun, Tracker
 
 LOG_FILE = "log.csv"
 
@@ -18,7 +18,7 @@ def open_trackers(config: TrackingConfig, run: TrackedRun, *, warn: Callable[[st
     """
     trackers = Trackers(warn=warn)
     trackers.add("log.csv", lambda: _open_csv(run))
-    trackers.add("wandb", lambda: _open_wandb(config, run, warn))
+    trackers.add_wandb(config, run)
     if config.tensorboard:
         trackers.add("tensorboard", lambda: _open_tensorboard(run))
     return trackers
@@ -42,6 +42,10 @@ class Trackers:
         if opened and opened[0] is not None:
             self._open[name] = opened[0]
 
+    def add_wandb(self, config: TrackingConfig, run: TrackedRun) -> None:
+        """Open wandb as the config says."""
+        self.add("wandb", lambda: _open_wandb(config, run, self.warn))
+
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Numbers after a step; see Tracker.log."""
         self._each(lambda tracker: tracker.log(step, values))
@@ -50,7 +54,7 @@ class Trackers:
         """Pictures drawn after a step; see Tracker.pictures."""
         self._each(lambda tracker: tracker.pictures(step, set_name, samples))
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
+    def scores(self, step: int, scores: FinalScores) -> None:
         """Scores of the final pictures; see Tracker.scores."""
         self._each(lambda tracker: tracker.scores(step, scores))
 

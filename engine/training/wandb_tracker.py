@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig, WandbMode
-from engine.training.tracker import TrackedPicture, TrackedRun, picture_group, value_name
+from engine.training.tracker import FinalScores, ScoredRow, TrackedPicture, TrackedRun, picture_group, value_name
 
 if TYPE_CHECKING:
     import wandb
@@ -103,9 +103,12 @@ class WandbTracker:
         images = [wandb.Image(s.image, caption=f"{s.prompt} (seed {s.seed})") for s in samples]
         self._run.log({"train/step": step, f"samples/{picture_group(set_name)}": images}, step=step)
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
-        """Scores under eval/, in the history and therefore in the summary."""
-        self._run.log({"train/step": step} | {f"eval/{k}": v for k, v in scores.items()}, step=step)
+    def scores(self, step: int, scores: FinalScores) -> None:
+        """Scores under eval/, in the history and therefore in the summary; a table of the pictures beside them."""
+        values: dict[str, object] = {f"eval/{name}": value for name, value in scores.values.items()}
+        if scores.rows:
+            values["eval/pictures"] = _table(scores.rows)
+        self._run.log({"train/step": step} | values, step=step)
 
     def finish(self, outcome: Outcome) -> str | None:
         """Close the run; anything but a completed or pruned one is shown as failed.
@@ -115,6 +118,18 @@ class WandbTracker:
         self._run.summary["outcome"] = outcome.value
         self._run.finish(exit_code=0 if outcome in (Outcome.completed, Outcome.pruned) else 1)
         return sync_command(self._folder) if self._run.offline else f"wandb: {self._run.url}"
+
+
+def _table(rows: Sequence[ScoredRow]) -> "wandb.Table":
+    """A picture a row: prompt, seed, base, result, its scores."""
+    import wandb
+
+    metrics = list(dict.fromkeys(name for row in rows for name in row.scores))
+    table = wandb.Table(columns=["prompt", "seed", "base", "picture", "fault", *metrics])
+    for row in rows:
+        pictures = [None if path is None else wandb.Image(str(path)) for path in (row.base, row.picture)]
+        table.add_data(row.prompt, row.seed, *pictures, row.fault, *map(row.scores.get, metrics))
+    return table
 
 
 def sync_command(folder: Path) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.embedder import Embedder
 from evaluation.material import Material
-from evaluation.metrics.metric import Metric
+from evaluation.metrics.metric import Measured, Metric
 from evaluation.pictures import UNREADABLE, open_picture
 from evaluation.records import Direction, Scope
 from evaluation.statistics import Value
+from evaluation.tools import Tools
 
 BLACK_LEVEL = 8  # of 255: a picture whose brightest hundredth stays below it is black
 WHITE_LEVEL = 247  # of 255: a picture whose darkest hundredth stays above it is white
@@ -43,16 +43,18 @@ def find_pixel_fault(pixels: NDArray[np.uint8]) -> str | None:
     return None
 
 
-def measure_health(material: Material, set_name: str, embedder: Embedder | None) -> list[Value]:
+def measure_health(material: Material, set_name: str, tools: Tools) -> Measured:
     """1 for each healthy picture, 0 for each faulty one."""
-    return [
-        Value(
-            prompt_index=picture.prompt_index,
-            seed=picture.seed,
-            value=0.0 if picture.path in material.faults else 1.0,
-        )
-        for picture in material.pictures.get(set_name, [])
-    ]
+    return Measured(
+        values=[
+            Value(
+                prompt_index=picture.prompt_index,
+                seed=picture.seed,
+                value=0.0 if picture.path in material.faults else 1.0,
+            )
+            for picture in material.pictures.get(set_name, [])
+        ]
+    )
 
 
 HEALTH = Metric(
@@ -62,6 +64,7 @@ HEALTH = Metric(
     scope=Scope.image,
     scale="share of pictures that are not black, white, flat or saturated, 0 to 1",
     needs=(),
-    encoder=None,
+    role=None,
     measure=measure_health,
+    min_pictures=0,
 )

@@ -29,7 +29,7 @@ def measure_val_loss(
         losses = [loss for place in places if (loss := row[place]) is not None]
         if len(losses) < len(places):
             return Measured()
-        values.append(Value(prompt_index=index, seed=None, value=sum(losses) / len(losses)))
+        values.append(Value(prompt_index=-1 - index, seed=None, value=sum(losses) / len(losses)))
     return Measured(values=values)
 
 

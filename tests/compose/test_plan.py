@@ -12,7 +12,7 @@ from toys import composed, write_checkpoint, write_header_only
 from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint, read_header
 from engine.compose.plan import num_parameters, plan_lines, print_plan
 from engine.compose.preflight import disk_problems, preflight
-from engine.config import ConfigError, LayerGroup, LoRAConfig
+from engine.config import ConfigError, LayerGroup, LoRAConfig, RunConfig
 from engine.config.sources import Sources
 
 
@@ -180,7 +180,7 @@ def _no_demo(concept: str, cache: Path):  # type: ignore[no-untyped-def]
     raise AssertionError("no demo is drawn here")
 
 
-def _no_scores(sources: Sources) -> list[str]:
+def _no_scores(run: RunConfig, sources: Sources) -> list[str]:
     raise AssertionError("nothing is scored here")
 
 
@@ -190,7 +190,7 @@ def test_a_recipes_encoder_that_is_not_here_is_a_note_and_a_typed_one_a_refusal(
     Image.new("RGB", (512, 512)).save(tmp_path / "photos/a.png")
     options = ["model=sd15", f"model.checkpoint={tmp_path / 'model'}", f"dataset.path={tmp_path / 'photos'}"]
     options += ["dataset.class_tokens=thing", f"output_dir={tmp_path}", f"cache_dir={tmp_path}"]
-    plan = preflight(composed(*options), _no_demo, lambda sources: [])
+    plan = preflight(composed(*options), _no_demo, lambda run, sources: [])
     assert plan.sources.encoder is None
     assert any("openai/clip-vit-large-patch14 is not on this machine" in note for note in plan.notes)
     with pytest.raises(ConfigError, match=r"evaluation\.encoder=openai/clip-vit-base-patch32"):

@@ -9,13 +9,13 @@ from demo.folder import prepare_demo
 from engine.compose.plan import Plan
 from engine.compose.plan_table import COLUMNS, print_subsets, subset_rows
 from engine.compose.preflight import preflight
-from evaluation.check import check_sources
+from evaluation.check import check_scoring
 from tests.data.picture_files import write_picture
 
 
 def plan_of(folder: Path, *options: str) -> Plan:
     places = (f"output_dir={folder / 'out'}", f"cache_dir={folder / 'cache'}", "evaluation.enabled=false")
-    return preflight(composed(*places, *options), prepare_demo, check_sources)
+    return preflight(composed(*places, *options), prepare_demo, check_scoring)
 
 
 def test_a_folder_is_one_row(tmp_path: Path) -> None:

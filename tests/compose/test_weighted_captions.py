@@ -9,7 +9,7 @@ from toys import composed
 from demo.folder import prepare_demo
 from engine.compose.preflight import preflight
 from engine.config import ConfigError
-from evaluation.check import check_sources
+from evaluation.check import check_scoring
 from tests.data.picture_files import write_picture
 
 WEIGHTED = ("model.weighted_captions=true", "evaluation.enabled=false", "tracking.wandb=disabled")
@@ -21,7 +21,7 @@ def problems(folder: Path, *options: str) -> list[str]:
             f"output_dir={folder / 'out'}", f"cache_dir={folder / 'cache'}", f"dataset.path={folder / 'photos'}",
             *options,
         )  # fmt: skip
-        preflight(run, prepare_demo, check_sources)
+        preflight(run, prepare_demo, check_scoring)
     except ConfigError as error:
         return error.problems
     return []
@@ -100,7 +100,7 @@ def test_what_is_legal_and_probably_not_meant_is_noted(desk: Path) -> None:
         f"output_dir={desk / 'out'}", f"cache_dir={desk / 'cache'}", f"dataset.path={desk / 'photos'}",
         *WEIGHTED, "sampling.num_prompts=0",
     )  # fmt: skip
-    notes = preflight(run, prepare_demo, check_sources).notes
+    notes = preflight(run, prepare_demo, check_scoring).notes
     assert [note for note in notes if note.startswith("captions with")] == [
         r"captions with a bracket without its partner: it reaches to the end, or is text; \( and \) are always text: 1",
         "captions with a weight beyond 10: 1",

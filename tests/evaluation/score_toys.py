@@ -163,3 +163,57 @@ def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
         )
     )
     return folder
+
+
+def save_tiny_siglip(folder: Path, *, tokenizer_class: str = "SiglipTokenizer") -> Path:
+    """A whole SigLIP of random weights that reads 16 x 16 pictures and 8 tokens (a letter is a token)."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import SiglipConfig, SiglipModel
+
+    tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = SiglipConfig(
+        text_config={**tower, "vocab_size": 34, "max_position_embeddings": 8, "projection_size": 16},
+        vision_config={**tower, "image_size": 16, "patch_size": 8},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        SiglipModel(config).save_pretrained(folder)
+    pieces = ["<unk>", "</s>", "<pad>", "\u2581", *"abcdefghijklmnopqrstuvwxyz", "A", "B", "!", "-"]
+    tokenizer = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", pieces.index("</s>"))]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    words = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class, **words}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_processor_type": "SiglipImageProcessor", "size": {"height": 16, "width": 16}})
+    )
+    return folder
+
+
+def save_tiny_dino(folder: Path) -> Path:
+    """A whole DINOv2 of random weights that reads 14 x 14 pictures, the middle of 16."""
+    import torch
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=14, patch_size=7
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Dinov2Model(config).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            {
+                "image_processor_type": "BitImageProcessor",
+                "size": {"shortest_edge": 16},
+                "crop_size": {"height": 14, "width": 14},
+                "image_mean": [0.485, 0.456, 0.406],
+                "image_std": [0.229, 0.224, 0.225],
+            }
+        )
+    )
+    return folder

@@ -1,10 +1,13 @@
 """From a file to what an encoder reads: the same bits as transformers' own PIL image processor."""
 
 import json
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.config.errors import ConfigError
@@ -12,7 +15,7 @@ from evaluation.pictures import Preprocessing, open_picture, parse_preprocessing
 
 HALF = [0.5, 0.5, 0.5]
 SETTINGS: dict[str, dict[str, object]] = {
-    "clip": {},
+    "plain": {},
     "small": {"size": {"shortest_edge": 40}, "crop_size": {"height": 32, "width": 24}},
     "odd padding": {"size": {"shortest_edge": 9}, "crop_size": {"height": 20, "width": 31}},
     "exact size": {"size": {"height": 16, "width": 24}, "do_center_crop": False},
@@ -28,24 +31,78 @@ SETTINGS: dict[str, dict[str, object]] = {
 }
 
 
+SIGLIP: dict[str, dict[str, object]] = {
+    "plain": {},
+    "large": {"size": {"height": 384, "width": 384}, "resample": 3, "image_mean": HALF, "image_std": HALF},
+    "crop asked for": {
+        "do_center_crop": True,
+        "size": {"height": 40, "width": 30},
+        "crop_size": {"height": 31, "width": 20},
+    },
+}
+DINO: dict[str, dict[str, object]] = {
+    "plain": {},
+    "dinov2": {
+        "size": {"shortest_edge": 256},
+        "crop_size": {"height": 224, "width": 224},
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225],
+    },
+    "share of .9 cut out": {"size": {"shortest_edge": 249}, "crop_size": {"height": 224, "width": 224}},
+    "odd cut": {"size": {"shortest_edge": 37}, "crop_size": {"height": 28, "width": 35}, "resample": 2},
+}
+KINDS = {"CLIP": SETTINGS, "Siglip": SIGLIP, "Bit": DINO}  # of DINOv2 is BitImageProcessor
+SIZES = [(64, 64), (37, 61), (300, 201), (1, 50)]
+MODES = ["RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "1", "P"]
+
+
 def picture_of(mode: str, width: int, height: int) -> Image.Image:
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    pixels = np.random.default_rng(width).integers(0, 256, size=(height, width, bands)).astype(np.uint8)
-    return Image.fromarray(pixels[:, :, 0] if bands == 1 else pixels, mode=mode)
+    pixels = np.random.default_rng(width).integers(0, 256, size=(height, width, 4)).astype(np.uint8)
+    if mode in ("1", "P", "YCbCr"):
+        return Image.fromarray(pixels[:, :, :3]).convert(mode)
+    if mode == "L":
+        return Image.fromarray(pixels[:, :, 0])
+    bands = [Image.fromarray(pixels[:, :, band]) for band in range(len(mode))]
+    return Image.merge(mode, bands)
 
 
-@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
-@pytest.mark.parametrize("size", [(64, 64), (37, 61), (300, 201)])
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_every_bit_equals_transformers(settings: dict[str, object], size: tuple[int, int], mode: str) -> None:
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+def processor_of(kind: str, settings: dict[str, object]) -> Callable[..., dict[str, NDArray[np.float32]]]:
+    """transformers' own, which needs no torchvision."""
+    module = import_module(f"transformers.models.{kind.lower()}.image_processing_pil_{kind.lower()}")
+    made: Callable[..., dict[str, NDArray[np.float32]]] = getattr(module, f"{kind}ImageProcessorPil")(
+        **settings
+    )
+    return made
 
-    picture = picture_of(mode, *size)
-    reference = CLIPImageProcessorPil(**settings)(picture, return_tensors="np")["pixel_values"][0]
-    ours = prepare(picture, parse_preprocessing(settings))
-    assert ours.dtype == np.float32
-    np.testing.assert_array_equal(ours, reference.astype(np.float32))
+
+@pytest.mark.parametrize(
+    ("kind", "named"), [(kind, named) for kind, settings in KINDS.items() for named in settings]
+)
+def test_every_bit_equals_transformers(kind: str, named: str) -> None:
+    settings = KINDS[kind][named]
+    ours = parse_preprocessing({"image_processor_type": f"{kind}ImageProcessor", **settings})
+    reference = processor_of(kind, settings)
+    for size in SIZES:
+        for mode in MODES if named == "plain" else ("RGB", "LA"):
+            picture = picture_of(mode, *size)
+            expected = reference(picture, return_tensors="np")["pixel_values"][0]
+            found = prepare(picture, ours)
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, expected.astype(np.float32), err_msg=f"{size} {mode}")
+
+
+def test_settings_that_are_null_are_those_of_the_class() -> None:
+    nothing = {"crop_size": None, "do_center_crop": None, "size": None, "image_mean": None}
+    for name in ("CLIPImageProcessor", "SiglipImageProcessor", "BitImageProcessor"):
+        named = {"image_processor_type": name}
+        assert parse_preprocessing({**named, **nothing}) == parse_preprocessing(named)
+
+
+def test_16_bit_grey_keeps_its_upper_bits(tmp_path: Path) -> None:
+    levels = np.array([[0, 256, 0x80FF, 0xFFFF]], dtype=np.uint16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    opened = open_picture(tmp_path / "deep.png")
+    assert [opened.getpixel((x, 0)) for x in range(4)] == [(0,) * 3, (1,) * 3, (128,) * 3, (255,) * 3]
 
 
 def test_what_clip_reads_of_one_grey_by_hand() -> None:
@@ -108,6 +165,10 @@ def test_settings_are_found_under_either_name(tmp_path: Path) -> None:
         ('{"crop_size": {"shortest_edge": 16}}', "cannot be read"),
         ('{"size": {"longest_edge": 16}}', "a size that is not supported"),
         ('{"do_pad": true}', "pads pictures, which is not supported yet"),
+        (
+            '{"image_processor_type": "ConvNextImageProcessor"}',
+            "ConvNextImageProcessor, which is not supported",
+        ),
     ],
 )
 def test_settings_that_cannot_be_followed_are_refused(

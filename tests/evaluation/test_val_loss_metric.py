@@ -53,7 +53,7 @@ def test_a_value_is_the_mean_of_a_pictures_losses_in_its_quarter(row: Metric, tm
     for name, expected in zip((BASE, FINAL), MEANS[row.name], strict=True):
         values = row.measure(material, name, TOOLS).values
         assert [value.value for value in values] == expected
-        assert [(value.prompt_index, value.seed) for value in values] == [(0, None), (1, None)]
+        assert [(value.prompt_index, value.seed) for value in values] == [(-1, None), (-2, None)]
     assert row.measure(material, REAL, TOOLS).values == ()
 
 

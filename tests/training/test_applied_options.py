@@ -296,7 +296,7 @@ def test_the_prompts_of_a_file_are_drawn_and_its_comments_are_not(folder: Path) 
     expected = ["a red star in the middle, blue background", "a ring"]
     for name in ("base", "final"):
         assert [row["prompt"] for row in listing["sets"][name]] == expected
-    assert listing["prompts"] == expected
+    assert [row["prompt"] for row in listing["prompts"]] == expected
 
 
 def largest_step(one: dict[str, bytes], other: dict[str, bytes]) -> int:

@@ -15,7 +15,7 @@ from engine.compose.record import read_run_yaml
 from engine.config.outcome import Outcome
 from engine.training.result import TrainResult
 from engine.training.train import train
-from evaluation.check import check_sources
+from evaluation.check import check_scoring
 from tests.compose.toys import CONF, composed
 from tests.models.tiny_sd1 import write_tiny_model
 from tests.training.option_desk import read_tensors, write_kohya, write_photos
@@ -56,7 +56,7 @@ class Trials:
         ]
         places = [f"output_dir={self.folder / 'outputs' / file}", f"cache_dir={self.folder / 'cache'}"]
         run = composed(*own, *small, *places)
-        return train(run, preflight(run, prepare_demo, check_sources), console=Console(quiet=True))
+        return train(run, preflight(run, prepare_demo, check_scoring), console=Console(quiet=True))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig, WandbMode
-from engine.training.tracker import TrackedPicture, TrackedRun, Tracker
+from engine.training.tracker import FinalScores, TrackedPicture, TrackedRun, Tracker
 from engine.training.tracking import Trackers, open_trackers
 from tests.training.test_tracking_wandb import Drawn
 
@@ -48,7 +48,7 @@ def test_each_tracker_gets_each_call() -> None:
     trackers = _together(pytest.fail, first=first, second=second)
     trackers.log(1, {"loss": 0.5})
     trackers.pictures(1, "final", [])
-    trackers.scores(1, {"final/likeness": 0.9})
+    trackers.scores(1, FinalScores(values={"final/likeness": 0.9}))
     assert trackers.finish(Outcome.pruned) == ["look here", "look here"]
     assert first.calls == second.calls
     assert first.calls == [
@@ -119,7 +119,7 @@ def test_tensorboard_holds_numbers_pictures_scores_and_the_outcome(tmp_path: Pat
     trackers.log(1, {"loss": 0.5, "lr": 0.25})
     trackers.log(2, {"loss": 0.25, "val_loss": 0.125})
     trackers.pictures(2, "step000002", [Drawn(4, "a red star", 3, Image.new("RGB", (8, 6), (200, 30, 30)))])
-    trackers.scores(2, {"final/likeness": 0.75})
+    trackers.scores(2, FinalScores(values={"final/likeness": 0.75}))
     assert trackers.finish(Outcome.completed) == [f"tensorboard --logdir {tmp_path / 'tensorboard'}"]
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 0.5), (2, 0.25)]

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig, WandbMode
 from engine.training import wandb_tracker
-from engine.training.tracker import TrackedRun
+from engine.training.tracker import FinalScores, TrackedRun
 from engine.training.tracking import open_trackers
 from engine.training.wandb_tracker import choose_mode, has_login, sync_command
 from tests.wandb_file import LoggedRun, read_wandb_run
@@ -217,5 +217,5 @@ def _log_tiny_run(folder: Path, *, resumed_step: int | None) -> list[str]:
     trackers.log(2, {"loss": 0.25, "lr": 0.05, "val_loss": 0.125})
     trackers.pictures(2, "step000002", [picture])
     trackers.pictures(2, "final", [picture])
-    trackers.scores(2, {"base/likeness": 0.5, "final/likeness": 0.75})
+    trackers.scores(2, FinalScores(values={"base/likeness": 0.5, "final/likeness": 0.75}))
     return trackers.finish(Outcome.completed)

@@ -1,0 +1,171 @@
+"""What each command of python -m evaluation does; prints its results and returns its exit code."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from engine.compose.record import read_run_yaml
+from engine.config import RunConfig
+from engine.config.errors import ConfigError
+from engine.config.sources import Sources
+from evaluation.arguments import Arguments
+from evaluation.check import check_sources
+from evaluation.records import Scores
+from evaluation.summary import comparison_lines, score_lines
+
+Progress = Callable[[int, int], None]
+
+
+def run_command(arguments: Arguments) -> int:
+    """Do what the command line asks for.
+
+    returns  0; 1 if an objective could not be computed
+    raises   ConfigError where nothing can be done
+    """
+    commands: Mapping[str, Callable[[Arguments], int]] = {
+        "images": _score_images,
+        "run": _score_run,
+        "lora": _score_lora,
+        "compare": _compare,
+        "report": _report,
+    }
+    return commands[arguments.command](arguments)
+
+
+def _score_images(arguments: Arguments) -> int:
+    sources = _named_sources(arguments, Sources(pictures=Path(arguments.target)))
+    _check(sources)
+    from evaluation.folder import FolderRequest, read_folder_material
+    from evaluation.gallery import write_gallery_of
+    from evaluation.outputs import SCORES, write_outputs
+    from evaluation.score import score_material
+    from evaluation.score_run import tools_of
+
+    folder = Path(arguments.target)
+    material = read_folder_material(
+        FolderRequest(
+            images=folder,
+            refs=arguments.path("refs"),
+            prompts=arguments.path("prompts"),
+            base=arguments.path("base"),
+            training=arguments.path("training"),
+            external_scores=arguments.path("external_scores"),
+            trigger=sources.trigger,
+            class_word=sources.class_word,
+        )
+    )
+    tools = tools_of(
+        sources,
+        device=_device(arguments),
+        cache_dir=_cache_dir(arguments, None),
+        batch_size=arguments.batch_size,
+    )
+    out = arguments.path("out") or folder / "evaluation"
+    with _progress() as on_progress:
+        scored = score_material(material, tools, objectives=arguments.objectives, on_progress=on_progress)
+    write_outputs(scored, out)
+    page = write_gallery_of(scored, out / "index.html", title=folder.name or str(folder))
+    return _tell(scored.scores, out / SCORES, page)
+
+
+def _score_run(arguments: Arguments) -> int:
+    folder = Path(arguments.target)
+    record = read_run_yaml(folder)
+    sources = _named_sources(arguments, record.sources)
+    _check(sources)
+    from evaluation.score_run import gallery_path, score_run
+
+    cache_dir = _cache_dir(arguments, record.config)
+    drawn = _draw_run(arguments, folder, cache_dir)
+    with _progress() as on_progress:
+        scored = score_run(
+            folder,
+            sources=sources,
+            device=_device(arguments),
+            cache_dir=cache_dir,
+            drawn=drawn,
+            external_scores=arguments.path("external_scores"),
+            batch_size=arguments.batch_size,
+            on_progress=on_progress,
+        )
+    if drawn is not None:
+        return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
+    from pages.run_page import read_run_folder, write_run_page
+
+    write_run_page(read_run_folder(folder), folder / "index.html")
+    return _tell(scored.scores, folder / "scores.json", gallery_path(folder))
+
+
+def _compare(arguments: Arguments) -> int:
+    from evaluation.compare import compare_folders
+    from evaluation.compare_page import write_comparison
+
+    comparison = compare_folders(arguments.folders)
+    out = arguments.path("out") or Path("compare.html")
+    page = write_comparison(comparison, out)
+    print("\n".join(comparison_lines(comparison)))
+    print(f"\n{page}")
+    return 0
+
+
+def _report(arguments: Arguments) -> int:
+    from evaluation.report import write_report
+
+    folder = Path(arguments.target)
+    page, lines = write_report(folder, arguments.path("out") or folder / "report.html")
+    print("\n".join(lines))
+    print(f"\n{page}")
+    return 0
+
+
+def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
+    """The sources, changed as the command line says."""
+    given = arguments.given
+    refs = arguments.path("refs")
+    return replace(
+        sources,
+        encoder=given.get("encoder", sources.encoder),
+        image_encoder=given.get("image_encoder", sources.image_encoder),
+        preference=given.get("preference", sources.preference),
+        aesthetic=arguments.path("aesthetic") or sources.aesthetic,
+        trigger=given.get("trigger", sources.trigger),
+        class_word=given.get("class_word", sources.class_word),
+        manifest=refs if refs is not None and not refs.is_dir() else sources.manifest,
+        objectives=arguments.objectives if arguments.objectives is not None else sources.objectives,
+    )
+
+
+def _check(sources: Sources) -> None:
+    if problems := check_sources(sources):
+        raise ConfigError(problems)
+
+
+def _device(arguments: Arguments) -> str:
+    return arguments.given.get("device", "auto")
+
+
+def _cache_dir(arguments: Arguments, config: Mapping[str, object] | None) -> Path:
+    default = RunConfig.__dataclass_fields__["cache_dir"].default if config is None else config["cache_dir"]
+    return arguments.path("cache_dir") or Path(str(default))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on the terminal while pictures are looked at."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("looking at pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tell(scores: Scores, *files: Path) -> int:
+    print("\n".join(score_lines(scores)))
+    print("\n" + "\n".join(str(file) for file in files))
+    for row in scores.failed():
+        print(f"{row.metric} is an objective and could not be computed: {row.skipped}", file=sys.stderr)
+    return 1 if scores.failed() else 0

@@ -1,0 +1,172 @@
+"""What a scoring leaves behind: scores.json, values.json, per_image.csv, per_prompt.csv; all of them or none."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config.errors import ConfigError
+from evaluation.material import SETS, Material
+from evaluation.records import DECIMALS, Scope, Scores, read_scores, scores_text
+from evaluation.score import Scored
+from evaluation.statistics import Value, prompt_means, values_by_picture
+
+SCORES, VALUES = "scores.json", "values.json"
+PER_IMAGE, PER_PROMPT = "per_image.csv", "per_prompt.csv"
+_SCHEMA = 1  # of values.json
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class PictureEntry:
+    """A picture as values.json knows it."""
+
+    set_name: str
+    prompt_index: int
+    prompt: str
+    seed: int
+    file: str  # as seen from the scored folder
+    fault: str | None
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class StoredValues:
+    """What values.json holds: what a later comparison needs, to the last bit."""
+
+    pictures: list[PictureEntry]
+    values: dict[str, dict[str, list[Value]]]  # metric -> set -> values
+    types: dict[int, str]  # prompt index -> type
+
+
+def write_outputs(scored: Scored, folder: Path, scores: Scores | None = None) -> None:
+    """Write all files into a folder, scores.json last; what cannot be written leaves the old ones.
+
+    scores  in place of the scored ones: with what only the caller knows
+    """
+    texts = {
+        PER_IMAGE: per_image_csv(scored),
+        PER_PROMPT: per_prompt_csv(scored),
+        VALUES: _values_text(scored),
+        SCORES: scores_text(scores or scored.scores),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = {name: folder / f".{name}.{os.getpid()}" for name in texts}
+    try:
+        for name, text in texts.items():
+            temporary[name].write_text(text, encoding="utf-8", errors="replace", newline="")
+        for name, path in temporary.items():
+            path.replace(folder / name)
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+
+
+def per_image_csv(scored: Scored) -> str:
+    """One line a picture: where it belongs, its fault, its value by each metric that has values of pictures."""
+    values = {
+        metric: {name: values_by_picture(found) for name, found in sets.items()}
+        for metric, sets in scored.values.items()
+        if any(value.seed is not None for found in sets.values() for value in found)
+    }
+    rows = []
+    for name in SETS:
+        for picture in scored.material.pictures.get(name, []):
+            key = (picture.prompt_index, picture.seed)
+            numbers = [sets.get(name, {}).get(key) for sets in values.values()]
+            fault = scored.material.faults.get(picture.path, "")
+            place = [name, picture.prompt_index, picture.prompt, picture.seed, picture.file, fault]
+            rows.append([*place, *map(_cell, numbers)])
+    return _csv(["set", "prompt_index", "prompt", "seed", "file", "fault", *values], rows)
+
+
+def per_prompt_csv(scored: Scored) -> str:
+    """One line a prompt of the scored and base pictures: its mean by each metric; of a whole set there is none."""
+    whole = {row.metric for row in scored.scores.rows if row.scope is Scope.set}
+    material = scored.material
+    metrics = [metric for metric in scored.values if metric not in whole]
+    rows = []
+    for name in SETS:
+        means = {metric: prompt_means(scored.values[metric].get(name, [])) for metric in metrics}
+        for index, prompt in _prompts(material, name).items():
+            known = material.prompts.get(prompt)
+            facts = ["", "", ""] if known is None else [known.kind, known.tone or "", known.type or ""]
+            numbers = [means[metric].get(index) for metric in metrics]
+            rows.append([name, index, prompt, *facts, *map(_cell, numbers)])
+    return _csv(["set", "prompt_index", "prompt", "kind", "tone", "type", *metrics], rows)
+
+
+def read_values(folder: Path) -> StoredValues:
+    """The values of a scored folder. ConfigError: none there, or broken."""
+    path = folder / VALUES
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != _SCHEMA:
+            raise ValueError(f"schema {data['schema']}")
+        return StoredValues(
+            pictures=[PictureEntry(**row) for row in data["pictures"]],
+            values={
+                metric: {
+                    name: [Value(prompt_index=row[0], seed=row[1], value=row[2]) for row in rows]
+                    for name, rows in sets.items()
+                }
+                for metric, sets in data["values"].items()
+            },
+            types={int(index): name for index, name in data["types"].items()},
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder}: was not scored yet. Score it first.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}). Score the pictures again.") from error
+
+
+def read_outputs(folder: Path) -> tuple[Scores, StoredValues]:
+    """What write_outputs wrote."""
+    values = read_values(folder)
+    return read_scores(folder / SCORES), values
+
+
+def _values_text(scored: Scored) -> str:
+    """Numbers in full: a comparison must not depend on how they are shown."""
+    faults = scored.material.faults
+    data = {
+        "schema": _SCHEMA,
+        "pictures": [
+            {
+                "set_name": name,
+                "prompt_index": picture.prompt_index,
+                "prompt": picture.prompt,
+                "seed": picture.seed,
+                "file": picture.file,
+                "fault": faults.get(picture.path),
+            }
+            for name in SETS
+            for picture in scored.material.pictures.get(name, [])
+        ],
+        "types": scored.material.types(),
+        "values": {
+            metric: {
+                name: [[value.prompt_index, value.seed, value.value] for value in found]
+                for name, found in sets.items()
+            }
+            for metric, sets in scored.values.items()
+        },
+    }
+    return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _prompts(material: Material, set_name: str) -> Mapping[int, str]:
+    return dict(sorted({p.prompt_index: p.prompt for p in material.pictures.get(set_name, [])}.items()))
+
+
+def _cell(number: float | None) -> str:
+    return "" if number is None else f"{number:.{DECIMALS}f}"
+
+
+def _csv(head: list[str], rows: list[list[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()

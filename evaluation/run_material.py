@@ -1,0 +1,161 @@
+"""The pictures of a run folder as material: what base and result drew, true pictures, training pictures."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from engine.compose.record import RunRecord, read_run_yaml, run_from_record
+from engine.config.errors import ConfigError
+from engine.config.sources import Sources
+from engine.data.layouts import scan_dataset
+from engine.sampling.prompt_file import Prompt, read_manifest_prompts
+from evaluation.losses_file import read_losses
+from evaluation.material import BASE, FINAL, REAL, Material, ScoredPicture
+
+_SCHEMAS = (1, 2)  # of samples.json; in 1 prompts are texts alone
+
+
+def read_run_material(folder: Path, sources: Sources, *, drawn: Path | None = None) -> Material:
+    """The base and final pictures of a run, the true pictures of the same prompts, and what it was trained on.
+
+    drawn   a folder with samples/ in place of the run's own: the same run, drawn for another preset
+    raises  ConfigError for no samples.json, a picture or reference that it names and that is missing, a broken
+            manifest
+    """
+    drawn = drawn or folder
+    sets, told = _read_samples(drawn)
+    if not sets[FINAL]:
+        raise ConfigError(
+            f"run={folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
+        )
+    manifest = read_manifest(sources.manifest)
+    real = _true_pictures(sets[FINAL], manifest, drawn)
+    _refuse_missing([picture.path for of_set in (*sets.values(), real) for picture in of_set])
+    learnt, held_out, notices = _learnt_pictures(folder)
+    return Material(
+        pictures={**sets, REAL: real},
+        prompts={**told, **manifest},
+        references=learnt,
+        held_out=held_out,
+        training=learnt,
+        losses=read_losses(folder),
+        trigger=sources.trigger,
+        class_word=sources.class_word,
+        notices=notices,
+    )
+
+
+def read_manifest(path: Path | None) -> dict[str, Prompt]:
+    """The prompts of a manifest (prompts.json) by their text; none without one.
+
+    raises  ConfigError: not a manifest, a prompt twice
+    """
+    if path is None:
+        return {}
+    prompts = read_manifest_prompts(path)
+    by_text = {prompt.text: prompt for prompt in prompts}
+    if len(by_text) < len(prompts):
+        twice = next(prompt.text for prompt in prompts if by_text[prompt.text] is not prompt)
+        raise ConfigError(
+            f"evaluation.references={path}: holds {twice!r} twice. Put all its references in one row."
+        )
+    return by_text
+
+
+def _read_samples(folder: Path) -> tuple[dict[str, list[ScoredPicture]], dict[str, Prompt]]:
+    path = folder / "samples" / "samples.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"run={folder}: holds no samples/samples.json. Give the folder of a run that drew pictures."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] not in _SCHEMAS:
+            raise ConfigError(
+                f"{path}: is of schema {content['schema']}, not {_SCHEMAS[-1]}. Draw them again."
+            )
+        sets = {name: _set_pictures(folder, name, content["sets"].get(name, [])) for name in (BASE, FINAL)}
+        return sets, _known_prompts(content["prompts"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}). Remove it, and type the run's "
+            "command again: that draws the pictures anew."
+        ) from error
+
+
+def _known_prompts(rows: Sequence[object]) -> dict[str, Prompt]:
+    """What samples.json tells of the prompts; nothing where they are texts alone."""
+    known = [
+        Prompt(
+            text=str(row["prompt"]),
+            kind=str(row["kind"]),
+            tone=cast("str | None", row["tone"]),
+            type=cast("str | None", row["type"]),
+        )
+        for row in rows
+        if isinstance(row, Mapping)
+    ]
+    return {prompt.text: prompt for prompt in known}
+
+
+def _set_pictures(folder: Path, name: str, rows: Sequence[Mapping[str, object]]) -> list[ScoredPicture]:
+    pictures = [
+        ScoredPicture(
+            set_name=name,
+            prompt_index=cast(int, row["prompt_index"]),
+            prompt=str(row["prompt"]),
+            seed=cast(int, row["seed"]),
+            path=folder / "samples" / str(row["file"]),
+            file=f"samples/{row['file']}",
+        )
+        for row in rows
+    ]
+    return sorted(pictures, key=lambda picture: (picture.prompt_index, picture.seed))
+
+
+def _true_pictures(
+    drawn: Sequence[ScoredPicture], manifest: Mapping[str, Prompt], folder: Path
+) -> list[ScoredPicture]:
+    prompts = {picture.prompt_index: picture.prompt for picture in drawn}
+    return [
+        ScoredPicture(
+            set_name=REAL,
+            prompt_index=index,
+            prompt=prompt,
+            seed=place,
+            path=path,
+            file=Path(os.path.relpath(path, folder)).as_posix(),
+        )
+        for index, prompt in sorted(prompts.items())
+        if prompt in manifest
+        for place, path in enumerate(manifest[prompt].references)
+    ]
+
+
+def _learnt_pictures(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """What the run was trained on and what it held out, as its record says; what is gone by now is said."""
+    record = _record(folder)
+    if record is None:
+        return [], [], ("there is no run.yaml, so the pictures that were trained on are not known",)
+    try:
+        scan = scan_dataset(run_from_record(record).dataset, record.sources.pictures)
+    except ConfigError as error:
+        return [], [], (f"the pictures that were trained on cannot be read: {error.problems[0]}",)
+    if scan.problems:
+        return [], [], (f"the pictures that were trained on cannot be read: {scan.problems[0]}",)
+    own = [picture for picture in scan.pictures if not picture.is_reg]
+    learnt = [picture.path for picture in own if not picture.held_out]
+    return learnt, [picture.path for picture in own if picture.held_out], ()
+
+
+def _record(folder: Path) -> RunRecord | None:
+    return read_run_yaml(folder) if (folder / "run.yaml").is_file() else None
+
+
+def _refuse_missing(paths: Sequence[Path]) -> None:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:3])
+        raise ConfigError(f"{len(missing)} pictures to score are missing: {names}. Draw or copy them again.")

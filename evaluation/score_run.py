@@ -1,0 +1,75 @@
+"""A run folder from its pictures to scores.json, its tables and its gallery."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from engine.config.sources import Sources
+from evaluation.folder import add_external_scores
+from evaluation.gallery import write_gallery_of
+from evaluation.outputs import write_outputs
+from evaluation.run_material import read_run_material
+from evaluation.score import Scored, score_material
+from evaluation.tools import Tools, load_tools
+
+
+def score_run(
+    folder: Path,
+    *,
+    sources: Sources,
+    device: str = "auto",
+    cache_dir: Path | None = None,
+    drawn: Path | None = None,
+    external_scores: Path | None = None,
+    batch_size: int = 32,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Scored:
+    """Score a run's final pictures beside its base's; write scores.json, tables and gallery.
+
+    sources    names the encoders, the manifest of true pictures, trigger and class word; what is not named is
+               skipped, with the reason in the row
+    cache_dir  where embeddings are kept between runs; None: nowhere
+    drawn      a folder with samples/ of the same run, drawn for another preset: it gets the outputs
+    raises     ConfigError: something that was named cannot be used; then nothing is written
+    """
+    material = read_run_material(folder, sources, drawn=drawn)
+    if external_scores is not None:
+        material = add_external_scores(material, external_scores, folder=folder)
+    tools = tools_of(sources, device=device, cache_dir=cache_dir, batch_size=batch_size)
+    scored = score_material(material, tools, objectives=sources.objectives, on_progress=on_progress)
+    scored = replace(scored, scores=replace(scored.scores, run_id=_run_id(folder)))
+    target = drawn or folder
+    write_outputs(scored, target)
+    if drawn is None:
+        link = ("the run", "../index.html")
+        write_gallery_of(scored, gallery_path(folder), title=folder.name, link=link)
+    else:
+        write_gallery_of(scored, drawn / "index.html", title=f"{folder.name}, {drawn.name}")
+    return scored
+
+
+def tools_of(sources: Sources, *, device: str, cache_dir: Path | None, batch_size: int = 32) -> Tools:
+    """The encoders that sources name."""
+    return load_tools(
+        encoder=sources.encoder,
+        image_encoder=sources.image_encoder,
+        preference=sources.preference,
+        aesthetic=sources.aesthetic,
+        device=device,
+        cache_dir=cache_dir,
+        batch_size=batch_size,
+    )
+
+
+def gallery_path(folder: Path) -> Path:
+    """Where the gallery of a run folder lies."""
+    return folder / "evaluation" / "index.html"
+
+
+def _run_id(folder: Path) -> str | None:
+    path = folder / "result.json"
+    if not path.is_file():
+        return None
+    run_id = json.loads(path.read_text(encoding="utf-8")).get("run_id")
+    return None if run_id is None else str(run_id)
