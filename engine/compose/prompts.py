@@ -81,7 +81,7 @@ def drawing_line(run: RunConfig, drawing: Drawing) -> str:
         return "none: sampling.num_prompts=0"
     plain = f" and {len(chosen.plain)} plain" if chosen.plain else ", none plain,"
     return (
-        f"{len(chosen.listed)} prompts of {drawing.title}{plain} x {_count(seeds, 'seed')}: "
+        f"{_count(len(chosen.listed), 'prompt')} of {drawing.title}{plain} x {_count(seeds, 'seed')}: "
         f"{_count(len(chosen.prompts) * seeds, 'picture')} by the base, as many after training"
     )
 
@@ -176,7 +176,7 @@ def _title(run: RunConfig, sources: Sources) -> str:
         return run.sampling.prompt_set.name
     if run.sampling.prompt_file is not None:
         return Path(run.sampling.prompt_file).name
-    return "the demo's list" if sources.prompts is not None else "the captions"
+    return "the demo's list" if sources.prompts is not None else "the list of captions"
 
 
 def _nothing_left(run: RunConfig, drawing: Drawing, prompts: Sequence[Prompt]) -> str:

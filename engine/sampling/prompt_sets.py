@@ -166,7 +166,10 @@ def prompts_of(
         case PromptSet.luminance:
             found = _luminance(phrase, subject, is_style=class_word == STYLE)
     plain = [Prompt(text=text, kind=PLAIN) for text in _PLAIN if not _has_word(text, class_word)]
-    return list({prompt.text: prompt for prompt in reversed([*found, *plain])}.values())[::-1]
+    once: dict[str, Prompt] = {}
+    for prompt in (*found, *plain):
+        once.setdefault(prompt.text, prompt)
+    return list(once.values())
 
 
 def choose_prompts(

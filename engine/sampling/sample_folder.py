@@ -145,8 +145,10 @@ class SampleFolder:
 
 
 def _texts(listing: dict[str, Any]) -> list[str] | None:
-    """The texts of the prompts of a listing of any schema; None where they cannot be told."""
+    """The texts of the prompts of a listing of either schema; None where they cannot be told."""
     prompts, schema = listing.get("prompts"), listing.get("schema")
+    if not isinstance(prompts, list) or schema not in (_OLD_SCHEMA, SCHEMA):
+        return None
     if schema == _OLD_SCHEMA:
         return prompts
-    return [row["prompt"] for row in prompts] if schema == SCHEMA and prompts is not None else None
+    return [row["prompt"] for row in prompts if isinstance(row, dict) and "prompt" in row]
