@@ -1,6 +1,5 @@
 """Which prompt and which seed each picture of a folder belongs to, whoever made it."""
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,7 @@ from evaluation.picture_text import (
     text_in_picture,
 )
 from evaluation.prompt_list import FORM, Entry, Numbered, PromptList
-
-_SAMPLES = "samples.json"  # of a run's samples folder
+from evaluation.sample_set import LISTING, read_sample_set
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -71,9 +69,9 @@ def assign_prompts(folder: PictureFolder, given: PromptList | None) -> PicturePr
 
 def _refuse_run_folder(folder: PictureFolder) -> None:
     own, above = (printable(str(path)) for path in (folder.folder, folder.folder.absolute().parent))
-    if f"samples/{_SAMPLES}" in folder.listing.stamps:
+    if f"samples/{LISTING}" in folder.listing.stamps:
         raise ConfigError(f"{folder.option}: this is the folder of a run. Use run={own}.")
-    if _SAMPLES in folder.listing.stamps:
+    if LISTING in folder.listing.stamps:
         raise ConfigError(
             f"{folder.option}: these are all samples of a run. Use run={above}, or give one set of them, "
             f"such as {own}/final."
@@ -82,29 +80,30 @@ def _refuse_run_folder(folder: PictureFolder) -> None:
 
 def _look_around(folder: PictureFolder) -> _Found:
     """What stands beside the pictures or in them; a picture may have nothing."""
-    listed_samples = _texts_of_samples(folder)
+    drawn = read_sample_set(folder.folder)
     beside, unread = _texts_beside(folder)
     texts = {}
     for name in folder.names:
-        text = listed_samples.get(name) or beside.get(name) or text_in_picture(folder.path(name))
+        text = drawn.texts.get(name) or beside.get(name) or text_in_picture(folder.path(name))
         named = parse_name(PurePosixPath(name).stem)
         if text.seed is None and named is not None:
             text = replace(text, seed=named.seed)
         texts[name] = text
     found = _Found(texts=texts)
-    found.prompts = {text.prompt: Prompt(text=text.prompt) for text in texts.values() if text.prompt}
+    words = [text.prompt for text in texts.values() if text.prompt]
+    found.prompts = {text: drawn.prompts.get(text, Prompt(text=text)) for text in words}
     if unread:
         found.notices.append(f"{folder.option}: text files that are empty or not UTF-8: {listed(unread)}")
-    num_without = sum(not text.prompt for text in texts.values())
-    if num_without:
-        whose = (
-            "no picture has" if num_without == len(texts) else f"{num_without} of {pictures(len(texts))} have"
-        )
+    bare = [name for name, text in texts.items() if not text.prompt]
+    if len(bare) == len(texts):
         found.notices.append(
-            f"{folder.option}: {whose} a prompt beside or inside it. Name them with prompts=FILE ({FORM})."
-            if num_without == len(texts)
-            else f"{folder.option}: {whose} no prompt beside or inside them, the first: "
-            f"{printable(next(name for name in texts if not texts[name].prompt))}"
+            f"{folder.option}: no picture has a prompt beside or inside it. Name them with prompts=FILE "
+            f"({FORM})."
+        )
+    elif bare:
+        found.notices.append(
+            f"{folder.option}: {len(bare)} of {pictures(len(texts))} have no prompt beside or inside them, "
+            f"the first: {printable(bare[0])}"
         )
     return found
 
@@ -123,19 +122,6 @@ def _texts_beside(folder: PictureFolder) -> tuple[dict[str, PictureText], list[s
     unread = [file for file, text in texts.items() if text is None]
     read = {name: text_in_caption(text) for name, file in files.items() if (text := texts[file]) is not None}
     return {name: text for name, text in read.items() if text.prompt}, unread
-
-
-def _texts_of_samples(folder: PictureFolder) -> dict[str, PictureText]:
-    """What samples.json in the folder above says of one set of a run's samples; empty for other folders."""
-    path = folder.folder.absolute().parent / _SAMPLES
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["sets"][folder.folder.absolute().name]
-        return {
-            PurePosixPath(row["file"]).name: PictureText(prompt=str(row["prompt"]), seed=int(row["seed"]))
-            for row in rows
-        }
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
 
 
 def _by_entries(folder: PictureFolder, given: PromptList) -> _Found:

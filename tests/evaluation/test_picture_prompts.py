@@ -260,5 +260,12 @@ def test_as_many_prompts_as_pictures_are_taken_in_order_and_that_is_said(tmp_pat
 def test_one_set_of_a_runs_samples_knows_its_prompts(tmp_path: Path) -> None:
     rows = [{"prompt_index": 0, "prompt": "a dog", "seed": 4, "file": "step000100/p00_s4.png"}]
     put(tmp_path, {**numbered("samples/step000100/p00_s4.png", "samples/final/p00_s4.png")})
-    put(tmp_path, {"samples/samples.json": json.dumps({"schema": 1, "sets": {"step000100": rows}})})
-    assert seen(read(tmp_path / "samples/step000100")) == [(0, "a dog", 4, "p00_s4.png")]
+    known = [{"prompt": "a dog", "kind": "plain", "tone": "dark", "type": "scene"}]
+    for schema, prompts in ((1, ["a dog"]), (2, known)):
+        listing = {"schema": schema, "prompts": prompts, "sets": {"step000100": rows}}
+        put(tmp_path, {"samples/samples.json": json.dumps(listing)})
+        material = read(tmp_path / "samples/step000100")
+        assert seen(material) == [(0, "a dog", 4, "p00_s4.png")]
+    assert (
+        material.is_plain("a dog") and material.tone("a dog") == "dark" and material.types() == {0: "scene"}
+    )
