@@ -1,5 +1,6 @@
 """LAION's improved aesthetic predictor: a small head that rates CLIP embeddings, from a local file."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from engine.config.errors import ConfigError
-from evaluation.encoders import Encoder, Vectors
+from evaluation.encoder_folder import find_encoder
+from evaluation.encoders import Vectors
 
 OPTION = "evaluation.aesthetic"
 WIDTH = 768  # of CLIP ViT-L/14's projected embeddings
 
 _LAYERS = {0: (1024, WIDTH), 2: (128, 1024), 4: (64, 128), 6: (16, 64), 7: (1, 16)}  # number -> (out, in)
 _WANTED = "Use sac+logos+ava1-l14-linearMSE.pth of christophschuhmann/improved-aesthetic-predictor."
+_FITTING = "Set evaluation.encoder=openai/clip-vit-large-patch14."
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -45,7 +48,7 @@ class AestheticHead:
 
 
 def check_aesthetic_file(file: Path) -> list[str]:
-    """What can be said of the file before it is loaded: a sentence for each problem; no torch."""
+    """What can be said of the file before it is loaded, a sentence for each problem; no torch."""
     if not file.is_file():
         return [f"{OPTION}={file}: no such file. {_WANTED}"]
     if file.suffix not in (".pth", ".pt", ".safetensors"):
@@ -53,13 +56,25 @@ def check_aesthetic_file(file: Path) -> list[str]:
     return []
 
 
-def check_fits(encoder: Encoder, width: int, file: Path) -> None:
-    """ConfigError: the head was trained on embeddings of another encoder."""
-    if width != WIDTH:
-        raise ConfigError(
-            f"{OPTION}={file}: rates embeddings of CLIP ViT-L/14, which have {WIDTH} numbers; those of "
-            f"{encoder.name} have {width}. Set evaluation.encoder=openai/clip-vit-large-patch14."
-        )
+def check_fits(file: Path, encoder: str | None) -> list[str]:
+    """What is wrong with rating an encoder's embeddings; no torch.
+
+    encoder  the text-image encoder as the user named it; one that is not here is complained of elsewhere
+    """
+    if encoder is None:
+        return [f"{OPTION}={file}: rates embeddings, and no encoder is named. {_FITTING}"]
+    try:
+        config = json.loads((find_encoder(encoder) / "config.json").read_text(encoding="utf-8"))
+    except ConfigError:
+        return []
+    kind, width = config["model_type"], config.get("projection_dim", 512)
+    if (kind, width) == ("clip", WIDTH):
+        return []
+    is_ = f"a clip model with {width}" if kind == "clip" else f"a {kind} model"
+    return [
+        f"{OPTION}={file}: rates embeddings of CLIP ViT-L/14, which have {WIDTH} numbers; {encoder} is {is_}. "
+        f"{_FITTING}"
+    ]
 
 
 def _read(file: Path) -> Weights:

@@ -86,14 +86,11 @@ class Tools:
     def rate(self, paths: Sequence[Path]) -> NDArray[np.float64]:
         """The aesthetic rating [N] of pictures, about 1 to 10, by the text-image encoder's embeddings.
 
-        KeyError where `has_aesthetic` or has(Role.text_image) is False. ConfigError: not a CLIP ViT-L/14.
+        KeyError where `has_aesthetic` is False.
         """
         if self._aesthetic is None:
-            raise KeyError(Role.text_image)
-        embedder = self._embedders[Role.text_image]
-        vectors = embedder.images(paths)
-        check_fits(embedder.encoder, vectors.shape[1], self._aesthetic.file)
-        return self._aesthetic.rate(vectors)
+            raise KeyError("aesthetic")
+        return self._aesthetic.rate(self._embedders[Role.text_image].images(paths))
 
     def count_truncated(self) -> int:
         """How many different texts were longer than the encoder reads that was asked about them."""
@@ -143,16 +140,17 @@ def load_tools(  # noqa: PLR0913  (the options of a scoring)
                 found, cache_dir=cache_dir, batch_size=batch_size, hashes=hashes
             )
         embedders[role] = shared[found.fingerprint]
-    head = _load_head(aesthetic, problems)
+    head = None if aesthetic is None else _load_head(aesthetic, encoder, problems)
     if problems:
         raise ConfigError(problems)
     return Tools(embedders, facts=FactsMemory(cache_dir), aesthetic=head, hashes=hashes)
 
 
-def _load_head(file: Path | None, problems: list[str]) -> AestheticHead | None:
+def _load_head(file: Path, encoder: str | None, problems: list[str]) -> AestheticHead | None:
     """Its problems are added to the others."""
+    problems += check_fits(file, encoder)
     try:
-        return None if file is None else AestheticHead(file)
+        return AestheticHead(file)
     except ConfigError as error:
         problems += error.problems
         return None

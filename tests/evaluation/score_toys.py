@@ -133,7 +133,7 @@ def sources_of_toys(folder: Path, *, encoder: Path | None = None, manifest: Path
     )
 
 
-def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
+def save_tiny_clip(folder: Path, seed: int = 0, width: int = 12) -> Path:
     """A whole CLIP of random weights that reads 16 x 16 pictures and 8 tokens (a letter is a token)."""
     import torch
     from transformers import CLIPConfig, CLIPModel
@@ -141,9 +141,15 @@ def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
     tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     ends = {"bos_token_id": 52, "eos_token_id": 53, "pad_token_id": 53}
     config = CLIPConfig(
-        text_config={**tower, **ends, "vocab_size": 54, "max_position_embeddings": 8, "projection_dim": 12},
-        vision_config={**tower, "image_size": 16, "patch_size": 8, "projection_dim": 12},
-        projection_dim=12,
+        text_config={
+            **tower,
+            **ends,
+            "vocab_size": 54,
+            "max_position_embeddings": 8,
+            "projection_dim": width,
+        },
+        vision_config={**tower, "image_size": 16, "patch_size": 8, "projection_dim": width},
+        projection_dim=width,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,16 +1,19 @@
 """The LAION head: its layers by hand and in torch, and files that are not it."""
 
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
-from score_toys import ToyEncoder
+from score_toys import save_picture, save_tiny_clip, save_tiny_siglip
 
 from engine.config.errors import ConfigError
 from evaluation.aesthetic_head import AestheticHead, check_aesthetic_file, check_fits
+from evaluation.tools import Role, load_tools
 
 SIZES = [768, 1024, 128, 64, 16, 1]
 NUMBERS = [0, 2, 4, 6, 7]  # between them lie the dropouts of the training
@@ -28,16 +31,17 @@ def weights(seed: int = 0) -> dict[str, torch.Tensor]:
 def as_published() -> torch.nn.Sequential:
     """The layers of the repository that published the head."""
     layers: list[torch.nn.Module] = []
-    for place, (num_in, num_out) in enumerate(zip(SIZES[:-1], SIZES[1:], strict=True)):
+    for place, (num_in, num_out) in enumerate(pairwise(SIZES)):
         layers += [torch.nn.Linear(num_in, num_out)] + ([torch.nn.Dropout(0.2)] if place < 3 else [])
     model = torch.nn.Sequential(*layers).eval()
     model.load_state_dict({key.removeprefix("layers."): value for key, value in weights().items()})
     return model
 
 
-def vectors() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    found = np.random.default_rng(0).standard_normal((5, 768)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+def vectors() -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.random.default_rng(0).standard_normal((5, 768)).astype(np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def test_constant_layers_by_hand(tmp_path: Path) -> None:
@@ -97,6 +101,7 @@ class Harmful:
         return print, ("run by a pickle",)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 @pytest.mark.parametrize("written_by", ["torch", "pickle"])
 def test_a_file_that_would_run_code_is_refused_and_not_run(
     tmp_path: Path, written_by: str, capsys: pytest.CaptureFixture[str]
@@ -127,7 +132,32 @@ def test_a_missing_file_and_one_of_another_ending_are_refused_before_loading(tmp
         assert problem.startswith(f"evaluation.aesthetic={tmp_path / name}: {sentence}. Use ")
 
 
-def test_an_encoder_of_another_width_is_refused_by_name(tmp_path: Path) -> None:
-    check_fits(ToyEncoder({}), 768, tmp_path)
-    with pytest.raises(ConfigError, match=r"768 numbers; those of toy have 512\. Set evaluation\.encoder="):
-        check_fits(ToyEncoder({}), 512, tmp_path)
+def test_the_encoder_must_be_the_one_that_the_head_was_trained_on(tmp_path: Path, tiny_clip: Path) -> None:
+    file = tmp_path / "head.pth"
+    (problem,) = check_fits(file, str(tiny_clip))
+    assert f"768 numbers; {tiny_clip} is a clip model with 12. Set evaluation.encoder=openai/" in problem
+    (problem,) = check_fits(file, None)
+    assert "no encoder is named. Set evaluation.encoder=openai/" in problem
+    (problem,) = check_fits(file, str(save_tiny_siglip(tmp_path / "siglip")))
+    assert f"{tmp_path / 'siglip'} is a siglip model. Set" in problem
+    large = save_tiny_clip(tmp_path / "large", width=768)
+    assert check_fits(file, str(large)) == []
+
+
+def test_tools_rate_pictures_by_their_embeddings(tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "head.pth")
+    large = save_tiny_clip(tmp_path / "large", width=768)
+    tools = load_tools(encoder=str(large), aesthetic=tmp_path / "head.pth", device="cpu")
+    pictures = [save_picture(tmp_path / f"{number}.png", number) for number in (1, 2)]
+    assert tools.has_aesthetic
+    with torch.no_grad():
+        embeddings = torch.from_numpy(tools.embedder(Role.text_image).images(pictures))
+        expected = as_published()(embeddings)[:, 0]
+    np.testing.assert_allclose(tools.rate(pictures), expected, rtol=1e-5)
+
+
+def test_tools_refuse_a_head_beside_another_encoder(tmp_path: Path, tiny_clip: Path) -> None:
+    torch.save(without("layers.0.bias"), tmp_path / "head.pth")
+    with pytest.raises(ConfigError) as refusal:
+        load_tools(encoder=str(tiny_clip), aesthetic=tmp_path / "head.pth", device="cpu")
+    assert ["rates embeddings" in problem for problem in refusal.value.problems] == [True, False]

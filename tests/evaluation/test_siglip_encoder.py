@@ -1,4 +1,4 @@
-"""SigLIP as an encoder: transformers' own features, texts as it was trained on them, and folders it refuses."""
+"""SigLIP as an encoder: transformers' own features, texts as it was trained on them, refusals."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def pictures() -> list[Image.Image]:
 
 
 def lengths_of_one(vectors: torch.Tensor) -> torch.Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True)
+    return torch.nn.functional.normalize(vectors, dim=-1)
 
 
 def test_pictures_are_transformers_features_at_length_one(siglip: Path) -> None:
