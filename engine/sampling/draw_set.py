@@ -31,6 +31,12 @@ class Drawn:
     num_drawn: int = 0
     warning: str | None = None  # why pictures could not be kept in the cache
 
+    def lines(self, title: str) -> list[str]:
+        """What a user may want to know, title being "base pictures"."""
+        now = f", {self.num_drawn} drawn now" if self.num_drawn else ""
+        found = [f"{title}: {self.num_cached} of earlier runs{now}"] if self.num_cached else []
+        return found if self.warning is None else [*found, f"{self.warning}; they will be drawn again"]
+
 
 def draw_set(
     drawer: Drawer,

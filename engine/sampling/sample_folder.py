@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class SamplePlan:
     settings: DrawSettings
     num_previews: int  # prompts of a preview, drawn with the first seed
     known: tuple[Prompt, ...] = ()  # what is known of the prompts, in their order; empty: nothing
+    made_by: Mapping[str, str] = field(default_factory=dict)  # fingerprints, where not the folder tells
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -141,7 +142,8 @@ class SampleFolder:
         settings = asdict(self.plan.settings)
         del settings["batch_size"]  # changes no picture
         settings["sampler"] = self.plan.settings.sampler.value
-        return {"seeds": self.plan.seeds, "settings": settings}
+        made_by = {"made_by": dict(self.plan.made_by)} if self.plan.made_by else {}
+        return {"seeds": self.plan.seeds, "settings": settings, **made_by}
 
 
 def _texts(listing: dict[str, Any]) -> list[str] | None:

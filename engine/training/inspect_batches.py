@@ -13,11 +13,11 @@ from engine.config import RunConfig
 from engine.data.json_file import write_json
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
+from engine.models.precision import model_dtype
 from engine.sampling.draw import to_images
 from engine.training.clock import Clock
 from engine.training.feed import Fed, Feed
 from engine.training.parts import load_pictures
-from engine.training.setup import model_dtype
 from engine.training.step import Batch
 
 SCHEMA = 1

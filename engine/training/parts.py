@@ -15,11 +15,11 @@ from engine.data.encoded import EncodedDataset, Encoders, Storage
 from engine.data.scan import Scan
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
+from engine.models.precision import model_dtype
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
 from engine.training.feed import Feed
 from engine.training.reader import BatchReader
-from engine.training.setup import model_dtype
 from engine.validation import ValidationPicture, ValidationSet
 
 _MOST_WORKERS = 8

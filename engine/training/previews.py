@@ -46,13 +46,8 @@ class Gallery:
         cache = PictureCache(Path(self._job.run.cache_dir) / BASE_PICTURES)
         with self._model.network.disabled():
             drawn = self._draw_all(BASE, 0, "drawing with the base model", cache)
-        if drawn.warning is not None:
-            self._job.warn(f"{drawn.warning}; other runs will draw them again")
-        if drawn.num_cached:
-            drawn_now = f", {drawn.num_drawn} drawn now" if drawn.num_drawn else ""
-            self._job.console.print(
-                f"base pictures: {drawn.num_cached} of earlier runs{drawn_now}", highlight=False
-            )
+        for line in drawn.lines("base pictures"):
+            self._job.console.print(line, highlight=False, markup=False)
 
     def draw_final(self, step: int) -> None:
         """The pictures that are scored."""

@@ -4,21 +4,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from engine.config import MixedPrecision, TrainingConfig
+from engine.config import TrainingConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-_DTYPES = {
-    MixedPrecision.no: torch.float32,
-    MixedPrecision.fp16: torch.float16,
-    MixedPrecision.bf16: torch.bfloat16,
-}
-
-
-def model_dtype(config: TrainingConfig) -> torch.dtype:
-    """The dtype of the frozen denoiser."""
-    return _DTYPES[config.mixed_precision]
 
 
 def make_accelerator(config: TrainingConfig, device: torch.device) -> "Accelerator":
