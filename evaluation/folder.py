@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.config.errors import ConfigError
-from engine.data.sentences import pictures
+from engine.data.sentences import pictures, printable
 from engine.sampling.prompt_file import Prompt
 from evaluation.base_folder import BasePictures, pair_base
 from evaluation.external_scores import ExternalScores, read_external_scores
@@ -23,6 +23,7 @@ from evaluation.picture_prompts import PicturePrompts, assign_prompts
 from evaluation.prompt_list import PromptList, read_prompt_list
 from evaluation.reference_folder import (
     References,
+    count_twins,
     note_on_equal_bytes,
     read_references,
     references_of,
@@ -51,7 +52,7 @@ def read_folder_material(request: FolderRequest) -> Material:
 
     raises  ConfigError with what is wrong with any of the folders and files
     """
-    problems: list[str] = []
+    problems = _idle_words(request)
     images = _tried(problems, lambda: read_picture_folder(request.images, "images"))
     given = _tried(problems, lambda: _given_prompts(request.prompts))
     references = _tried(problems, lambda: _references(request.refs, images))
@@ -68,7 +69,12 @@ def read_folder_material(request: FolderRequest) -> Material:
         training=list(training.paths if training else true.paths if true else ()),
         trigger=request.trigger,
         class_word=request.class_word,
-        notices=(*material.notices, *_notices(images, material, true, training)),
+        notices=(
+            *material.notices,
+            *_notes_on_pictures(images, material),
+            *_notes_on_words(request, material),
+            *_notes_on_others(material, true, training),
+        ),
     )
     return (
         material
@@ -98,6 +104,14 @@ def add_external_scores(material: Material, file: Path, *, folder: Path) -> Mate
         taken=METRICS,
     )
     return replace(material, external=scores)
+
+
+def _idle_words(request: FolderRequest) -> list[str]:
+    if request.class_word is None or request.trigger is not None:
+        return []
+    return [
+        f"class_word={request.class_word}: stands for trigger words, and none are given. Give trigger too."
+    ]
 
 
 def _tried(problems: list[str], read: Callable[[], _T]) -> _T | None:
@@ -199,10 +213,7 @@ def _seen_from(path: Path, images: PictureFolder) -> str:
     return shown_name(Path(os.path.relpath(path, images.folder)).as_posix())
 
 
-def _notices(
-    images: PictureFolder, material: Material, true: References | None, training: PictureFolder | None
-) -> list[str]:
-    """raises ConfigError where the references are the pictures"""
+def _notes_on_pictures(images: PictureFolder, material: Material) -> list[str]:
     notices = [note] if (note := note_on_sizes(images)) else []
     final = material.pictures[FINAL]
     if len(final) == 1:
@@ -211,6 +222,27 @@ def _notices(
         notices.append(
             f"{images.option}: all {pictures(len(final))} are of one prompt: scores have no interval"
         )
+    if num := count_twins(images.paths):
+        notices.append(
+            f"{images.option}: {num} of {pictures(len(final))} have the bytes of another one, and count "
+            "beside it"
+        )
+    return notices
+
+
+def _notes_on_words(request: FolderRequest, material: Material) -> list[str]:
+    phrases = [phrase.strip().lower() for phrase in (request.trigger or "").split(",") if phrase.strip()]
+    if not phrases or any(phrase in prompt.lower() for phrase in phrases for prompt in material.prompts):
+        return []
+    return [f"trigger={printable(str(request.trigger))}: no prompt of the pictures holds it"]
+
+
+def _notes_on_others(
+    material: Material, true: References | None, training: PictureFolder | None
+) -> list[str]:
+    """raises ConfigError where the references are the pictures"""
+    notices: list[str] = []
+    final = material.pictures[FINAL]
     if true is not None:
         notices += true.notices
         if note := note_on_equal_bytes([picture.path for picture in final], true.paths, true.where):

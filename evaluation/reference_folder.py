@@ -115,6 +115,14 @@ def count_copies(scored: Sequence[Path], others: Sequence[Path]) -> int:
     return len(candidates)
 
 
+def count_twins(paths: Sequence[Path]) -> int:
+    """How many pictures have the bytes of an earlier one."""
+    groups = [list(paths)]
+    for key in (_size, _tail, _sha256):
+        groups = [alike for group in groups for alike in _by_key(group, key).values() if len(alike) > 1]
+    return sum(len(group) - 1 for group in groups)
+
+
 def _by_key(paths: Iterable[Path], key: Callable[[Path], object]) -> Mapping[object, list[Path]]:
     groups: defaultdict[object, list[Path]] = defaultdict(list)
     for path in paths:

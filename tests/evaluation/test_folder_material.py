@@ -139,6 +139,23 @@ def test_one_prompt_is_said_to_give_no_interval(tmp_path: Path) -> None:
     )
 
 
+def test_pictures_of_the_same_bytes_are_counted(tmp_path: Path) -> None:
+    put(tmp_path, {**numbered("a.png", "b.png"), "c.png": picture(0), "d.png": picture(0)})
+    notices = read(tmp_path).notices
+    assert f"images={tmp_path}: 2 of 4 pictures have the bytes of another one, and count beside it" in notices
+
+
+def test_words_that_change_nothing_are_told_or_refused(tmp_path: Path) -> None:
+    put(tmp_path, {**numbered("a.png", "b.png"), "a.txt": "a SKS dog", "b.txt": "a cat"})
+    assert not any("trigger" in note for note in read(tmp_path, trigger="ohwx, sks").notices)
+    assert "trigger=ohwx: no prompt of the pictures holds it" in read(tmp_path, trigger="ohwx").notices
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, class_word="dog")
+    assert caught.value.problems == [
+        "class_word=dog: stands for trigger words, and none are given. Give trigger too."
+    ]
+
+
 def test_a_folder_is_read_without_torch(tmp_path: Path) -> None:
     put(tmp_path, {**numbered("a.png"), "e.csv": "path,score\na.png,1"})
     program = (
