@@ -72,8 +72,8 @@ def check_fits(file: Path, encoder: str | None) -> list[str]:
         return []
     is_ = f"a clip model with {width}" if kind == "clip" else f"a {kind} model"
     return [
-        f"{OPTION}={file}: rates embeddings of CLIP ViT-L/14, which have {WIDTH} numbers; {encoder} is {is_}. "
-        f"{_FITTING}"
+        f"{OPTION}={file}: rates embeddings of CLIP ViT-L/14, which have {WIDTH} numbers; {encoder} is "
+        f"{is_}. {_FITTING}"
     ]
 
 
