@@ -68,6 +68,49 @@ _PLAIN = (
     ("cross", "yellow", "", "bottom left", "dark", "gray", "dotted"),
     ("diamond", "blue", "", "top left", "light", "purple", ""),
 )
+# Prompts for a second opinion, behind the others: so many that 25 are left after the first ten.
+_SKS_MORE = (
+    ("big", "bottom left", "light", "gray", "dotted"),
+    ("", "bottom right", "dark", "yellow", "striped"),
+    ("small", "middle", "", "green", ""),
+    ("", "top left", "dark", "pink", "dotted"),
+    ("big", "top right", "", "red", "striped"),
+    ("small", "top left", "light", "purple", "dotted"),
+    ("", "bottom left", "light", "green", ""),
+    ("big", "bottom right", "", "blue", "striped"),
+    ("small", "middle", "dark", "purple", "striped"),
+    ("small", "top right", "", "blue", "dotted"),
+    ("big", "middle", "light", "red", "striped"),
+    ("", "top right", "", "yellow", "dotted"),
+    ("big", "bottom left", "", "purple", ""),
+    ("small", "top left", "dark", "gray", "striped"),
+    ("", "top right", "light", "pink", "dotted"),
+    ("big", "bottom right", "", "green", ""),
+    ("", "middle", "dark", "red", "striped"),
+    ("small", "bottom right", "dark", "pink", "dotted"),
+    ("small", "top left", "light", "yellow", "striped"),
+)
+_STYLE_MORE = (
+    ("circle", "purple", "", "middle", "dark", "yellow", "striped"),
+    ("star", "green", "small", "bottom right", "light", "blue", "dotted"),
+    ("heart", "red", "big", "top left", "", "teal", ""),
+    ("ring", "blue", "small", "top right", "dark", "gray", "striped"),
+    ("triangle", "pink", "", "bottom left", "light", "green", "dotted"),
+    ("diamond", "yellow", "big", "top left", "light", "pink", ""),
+    ("cross", "teal", "small", "bottom right", "", "red", ""),
+    ("square", "teal", "big", "middle", "", "purple", "dotted"),
+    ("star", "brown", "", "top right", "dark", "purple", "dotted"),
+    ("cross", "white", "", "bottom left", "", "teal", "striped"),
+    ("square", "orange", "small", "bottom right", "dark", "yellow", ""),
+    ("diamond", "yellow", "big", "middle", "light", "red", "striped"),
+    ("heart", "brown", "small", "top right", "light", "green", ""),
+    ("circle", "pink", "big", "bottom left", "dark", "blue", "dotted"),
+    ("triangle", "blue", "", "top left", "dark", "teal", "striped"),
+    ("ring", "white", "", "bottom left", "", "pink", ""),
+    ("heart", "orange", "small", "top right", "", "gray", "striped"),
+    ("cross", "purple", "big", "bottom right", "light", "green", "dotted"),
+    ("square", "green", "big", "top left", "light", "yellow", ""),
+)
 # As above, in pairs: the background's tone is said beside them, dark and then light.
 _SKS_LUMINANCE = (
     ("", "middle", "blue", ""),
@@ -133,22 +176,23 @@ def draw_concept(name: str) -> Concept:
     plain = [_entry(_shape(row), kind="plain") for row in _PLAIN]
     if name == "sks":
         training = [_entry(_sks(row)) for row in _SKS_TRAINING]
+        first, more = ([_entry(_sks(row)) for row in rows] for rows in (_SKS_PROMPTS, _SKS_MORE))
         return Concept(
             name,
             trigger=name,
             class_word=CREATURE,
             training=_draw_training(training),
-            prompts=_draw_prompts([_entry(_sks(row)) for row in _SKS_PROMPTS] + plain, stream=62),
+            prompts=_draw_prompts([*first, *plain, *more], stream=62),
             luminance=_draw_prompts(_toned_creatures(), stream=63),
         )
     training = [_entry(_shape(row), style=name) for row in _STYLE_TRAINING]
-    styled = [_entry(_shape(row), style=name) for row in _PLAIN]
+    first, more = ([_entry(_shape(row), style=name) for row in rows] for rows in (_PLAIN, _STYLE_MORE))
     return Concept(
         name,
         trigger=name,
         class_word="style",
         training=_draw_training(training),
-        prompts=_draw_prompts(styled + plain, stream=62),
+        prompts=_draw_prompts([*first, *plain, *more], stream=62),
         luminance=_draw_prompts(_toned_shapes(name), stream=63),
     )
 

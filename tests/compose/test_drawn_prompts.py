@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from demo.folder import DemoFolder, prepare_demo
+from demo.words import split_words, world_words
 from engine.compose.guard import check_overrides
 from engine.compose.plan import Plan, plan_lines
 from engine.compose.preflight import disk_problems, preflight
@@ -25,7 +26,12 @@ Planned = Callable[..., tuple[Plan, str]]
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], DemoFolder]:
     """The demo's folders, each drawn once."""
     cache = tmp_path_factory.mktemp("demo")
-    return lambda concept, _: prepare_demo(concept, cache)
+    folders: dict[str, DemoFolder] = {}
+
+    def draw(concept: str, _: Path) -> DemoFolder:
+        return folders.setdefault(concept, folders.get(concept) or prepare_demo(concept, cache))
+
+    return draw
 
 
 @pytest.fixture
@@ -100,23 +106,29 @@ def test_luminance_on_the_demo_has_as_many_dark_as_bright_prompts_with_true_pict
     assert [prompt.type for prompt in toned] == ["dark", "bright"] * 4
     assert all(len(prompt.references) == 2 and prompt.references[0].is_file() for prompt in toned)
     assert plan.sources.manifest == plan.sources.prompts
+    assert {word for prompt in toned for word in split_words(prompt.text)} <= set(world_words())
     own = {"night": "dark", "bright": "bright"}.get(concept)
     for prompt in toned:
         assert (prompt.kind == "concept") == (concept in prompt.text.split()) == (own in (None, prompt.tone))
     assert line.startswith("8 prompts of luminance and 4 plain x 2 seeds: 24 pictures")
 
 
-def test_confirm_draws_what_the_others_did_not_and_says_how_few_are_left(on_demo: Planned) -> None:
+def test_confirm_draws_25_prompts_that_the_others_did_not(on_demo: Planned) -> None:
     first, _ = on_demo("sampling=sweep")
     default, _ = on_demo()
     plan, line = on_demo("sampling=confirm")
     confirmed = {prompt.text for prompt in plan.drawing.chosen.listed}
-    assert len(texts(first)) == 10 + 4 and len(confirmed) == 6
+    assert len(texts(first)) == 10 + 4 and len(confirmed) == 25
     assert not confirmed & set(texts(first)) and not confirmed & set(texts(default))
-    assert line.startswith("6 prompts of the demo's list and 4 plain x 4 seeds: 40 pictures")
+    assert line.startswith("25 prompts of the demo's list and 4 plain x 4 seeds: 116 pictures")
+    assert notes(plan) == []
+
+
+def test_fewer_prompts_than_were_asked_for_are_a_note(on_demo: Planned) -> None:
+    plan, line = on_demo("sampling=confirm", "sampling.prompt_set=luminance")
+    assert line.startswith("6 prompts of luminance and 4 plain x 4 seeds: 40 pictures")
     assert notes(plan) == [
-        "sampling.num_prompts=25: the demo's list has 6 from sampling.first_prompt=10 on, "
-        "all of them are drawn"
+        "sampling.num_prompts=25: luminance has 6 from sampling.first_prompt=10 on, all of them are drawn"
     ]
 
 
@@ -128,12 +140,12 @@ def test_more_plain_prompts_than_there_are_is_a_note(on_demo: Planned) -> None:
 def test_passing_over_the_whole_list_is_refused_with_what_else_is_wrong(
     tmp_path: Path, drawn: Callable[[str, Path], DemoFolder]
 ) -> None:
-    run = composed(f"output_dir={tmp_path}", f"cache_dir={tmp_path}", "sampling.first_prompt=16")
+    run = composed(f"output_dir={tmp_path}", f"cache_dir={tmp_path}", "sampling.first_prompt=35")
     with pytest.raises(ConfigError) as refused:
         preflight(run, drawn, lambda run, sources: ["no encoder"])
     assert refused.value.problems == [
         "no encoder",
-        "sampling.first_prompt=16: the demo's list has 16 prompts. Pass over fewer.",
+        "sampling.first_prompt=35: the demo's list has 35 prompts. Pass over fewer.",
     ]
 
 

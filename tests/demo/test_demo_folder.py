@@ -47,7 +47,7 @@ def test_the_folder_holds_pictures_captions_references_and_prompts(concept: str,
         assert concept in picture.with_suffix(".txt").read_text().split()
     manifest = read_manifest(folder.prompts)
     kinds = [prompt["kind"] for prompt in manifest["prompts"]]
-    assert kinds == ["concept"] * 16 + ["plain"] * 16
+    assert kinds == ["concept"] * 16 + ["plain"] * 16 + ["concept"] * 19
     for prompt in manifest["prompts"]:
         references = prompt["references"]
         assert (
