@@ -87,7 +87,7 @@ def list_wanted(prompts: Sequence[str], seeds: Sequence[int]) -> list[Wanted]:
 def draw_batches(
     family: ModelFamily, wanted: Sequence[Wanted], settings: DrawSettings
 ) -> Iterator[list[Sample]]:
-    """Draw any pictures in their order, a batch at a time; no more than that is held."""
+    """Draw any pictures in their order, a batch at a time; none is kept."""
     for start in range(0, len(wanted), settings.batch_size):
         part = wanted[start : start + settings.batch_size]
         yield [

@@ -45,7 +45,7 @@ def draw_set(
     *,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Drawn:
-    """Bring every picture into the set; of the pixels no more than a batch is held.
+    """Bring every picture into the set; of the pixels no more than two batches are held.
 
     on_progress  is told how many pictures are there
     """

@@ -1,0 +1,348 @@
+"""Pictures for scores: of a run and of a LoRA file, drawn once, gone on with after a kill, refused in time."""
+
+import json
+import shutil
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from engine.config.errors import ConfigError
+from engine.models import checkpoint
+from engine.models.checkpoint import load_family
+from engine.sampling import draw
+from engine.sampling.picture_cache import LORA_PICTURES
+from engine.training.result import TrainResult
+from evaluation.drawing_plan import LoRARequest, Request, RunRequest, plan_of_lora, plan_of_run
+from evaluation.generation import draw_for_scoring
+from tests.training.toy_runs import train_small
+
+QUIET = Console(quiet=True)
+TEXTS = ["a red star in the middle, blue background", "a small green heart at the top left"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """A finished run with two pictures of its own; no test may change its folder."""
+    return train_small(tmp_path_factory.mktemp("trained"), "sampling.num_prompts=2", "sampling.batch_size=2")
+
+
+@pytest.fixture
+def run(trained: TrainResult, tmp_path: Path) -> Path:
+    """A copy of the run, its cache beside it."""
+    folder = tmp_path / "outputs" / trained.folder.name
+    shutil.copytree(trained.folder, folder)
+    return folder
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(TEXTS))
+    return path
+
+
+@pytest.fixture
+def drawn_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the batches that are drawn from now on."""
+    sizes: list[int] = []
+    really = draw.to_images
+    monkeypatch.setattr(draw, "to_images", lambda pixels: sizes.append(len(pixels)) or really(pixels))
+    return sizes
+
+
+def rows(folder: Path, name: str) -> list[dict]:
+    return json.loads((folder / "samples/samples.json").read_text())["sets"][name]
+
+
+def pixels(folder: Path, name: str) -> np.ndarray:
+    files = [folder / "samples" / row["file"] for row in rows(folder, name)]
+    return np.stack([np.asarray(Image.open(file)).astype(int) for file in files])
+
+
+def run_request(run: Path, tmp_path: Path, **options: object) -> RunRequest:
+    return RunRequest(run=run, cache_dir=tmp_path / "own_cache", **options)
+
+
+def lora_request(lora: Path, tmp_path: Path, **options: object) -> LoRARequest:
+    given = {"model": "demo", "out": tmp_path / "out", "cache_dir": tmp_path / "own_cache", **options}
+    return LoRARequest(lora=lora, **given)
+
+
+def test_a_runs_own_prompts_and_seeds_give_the_pictures_that_training_drew(run: Path, tmp_path: Path) -> None:
+    listing = json.loads((run / "samples/samples.json").read_text())
+    own = tmp_path / "own.txt"
+    own.write_text("\n".join(row["prompt"] for row in listing["prompts"]))
+    folder = draw_for_scoring(run_request(run, tmp_path, prompts=own), console=QUIET)
+    assert folder == run / "evaluation/own"
+    for name in ("base", "final"):
+        assert [(row["prompt"], row["seed"]) for row in rows(folder, name)] == [
+            (row["prompt"], row["seed"]) for row in rows(run, name)
+        ]
+        for one, other in zip(rows(folder, name), rows(run, name), strict=True):
+            assert (folder / "samples" / one["file"]).read_bytes() == (
+                run / "samples" / other["file"]
+            ).read_bytes()
+    assert np.abs(pixels(folder, "final") - pixels(folder, "base")).max() > 2  # the LoRA was on
+
+
+def test_a_lora_file_draws_the_same_pictures_as_its_run_and_its_base_is_not_drawn_again(
+    run: Path, prompts: Path, tmp_path: Path, drawn_batches: list[int]
+) -> None:
+    of_run = draw_for_scoring(run_request(run, tmp_path, prompts=prompts, preset="quick"), console=QUIET)
+    assert of_run == run / "evaluation/quick-mine" and drawn_batches == [2, 2]
+    (lora,) = run.glob("*.safetensors")
+    # the recipe's 20 steps are not the 2 of the run
+    of_file = draw_for_scoring(lora_request(lora, tmp_path, prompts=prompts, preset="quick"), console=QUIET)
+    assert drawn_batches == [2, 2, 2, 2]
+    settings = json.loads((of_file / "samples/samples.json").read_text())["settings"]
+    assert settings == {
+        "width": 64,
+        "height": 64,
+        "steps": 20,
+        "guidance_scale": 2.0,
+        "sampler": "ddim",
+        "negative_prompt": "",
+    }
+    again = draw_for_scoring(
+        lora_request(lora, tmp_path, prompts=prompts, preset="quick", out=tmp_path / "elsewhere"),
+        console=QUIET,
+    )
+    assert drawn_batches == [2, 2, 2, 2]  # all of it from the cache
+    assert np.array_equal(pixels(again, "final"), pixels(of_file, "final"))
+
+
+def test_what_is_there_is_not_loaded_for(
+    run: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = run_request(run, tmp_path, prompts=prompts)
+    folder = draw_for_scoring(request, console=QUIET)
+    before = (folder / "samples/samples.json").read_bytes()
+    monkeypatch.setattr(checkpoint, "load_family", _forbidden)
+    assert draw_for_scoring(request, console=QUIET) == folder
+    assert (folder / "samples/samples.json").read_bytes() == before
+
+
+def test_after_a_kill_only_the_pictures_that_are_missing_are_drawn(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn_batches: list[int]
+) -> None:
+    listed = tmp_path / "three.txt"
+    listed.write_text("\n".join([*TEXTS, "a sks creature"]))
+    request = run_request(run, tmp_path, prompts=listed, batch_size=1)
+    counted = draw.to_images
+
+    def killed_at_the_fifth(of_pixels: torch.Tensor) -> list[Image.Image]:
+        if len(drawn_batches) == 4:
+            raise KeyboardInterrupt
+        return counted(of_pixels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draw, "to_images", killed_at_the_fifth)
+        with pytest.raises(KeyboardInterrupt):
+            draw_for_scoring(request, console=QUIET)
+    folder = run / "evaluation/three"
+    listing = json.loads((folder / "samples/samples.json").read_text())
+    assert list(listing["sets"]) == ["base"] and drawn_batches == [1] * 4
+    assert not any(module.__class__.__name__.startswith("LoRA") for module in _unet(run).modules())
+    draw_for_scoring(request, console=QUIET)
+    assert drawn_batches == [1] * 6  # the two of the final set that were missing
+    assert [(row["prompt_index"], row["seed"]) for row in rows(folder, "final")] == [(0, 1), (1, 1), (2, 1)]
+    assert not [path for path in folder.rglob(".*")]  # nothing half-written
+
+
+def test_another_file_under_the_same_name_is_drawn_anew(
+    run: Path, prompts: Path, tmp_path: Path, drawn_batches: list[int]
+) -> None:
+    (original,) = run.glob("*.safetensors")
+    lora = tmp_path / "lora.safetensors"
+    shutil.copy(original, lora)
+    request = lora_request(lora, tmp_path, prompts=prompts, preset="quick")
+    first = pixels(draw_for_scoring(request, console=QUIET), "final")
+    stronger = {key: tensor * 3 if "up" in key else tensor for key, tensor in load_file(original).items()}
+    save_file(stronger, lora)
+    second = pixels(draw_for_scoring(request, console=QUIET), "final")
+    assert drawn_batches == [2, 2, 2]  # base, final, the other final
+    assert np.abs(second - first).max() > 5
+    assert len(list((tmp_path / "own_cache" / LORA_PICTURES).rglob("*.png"))) == 4
+
+
+def test_strength_zero_is_the_base(run: Path, prompts: Path, tmp_path: Path) -> None:
+    folder = draw_for_scoring(run_request(run, tmp_path, prompts=prompts, strength=0.0), console=QUIET)
+    assert folder.name == "mine-strength_0"
+    assert np.array_equal(pixels(folder, "final"), pixels(folder, "base"))
+
+
+def test_a_preset_says_which_prompts_and_seeds(run: Path, tmp_path: Path) -> None:
+    confirm = plan_of_run(run_request(run, tmp_path, preset="confirm"))
+    sweep = plan_of_run(run_request(run, tmp_path, preset="sweep"))
+    assert list(confirm.run.sampling.seeds) == [101, 102, 103, 104]
+    assert confirm.folder == run / "evaluation/confirm" and confirm.size == (64, 64)
+    texts = {prompt.text for prompt in confirm.prompts}
+    assert len(sweep.prompts) == 10 and not texts & {prompt.text for prompt in sweep.prompts}
+    assert any(prompt.references for prompt in sweep.prompts)  # what the manifest knows is kept
+
+
+def test_a_file_without_a_preset_is_drawn_whole(run: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "many.json"
+    listed = [{"prompt": f"a {number}", "kind": "plain" if number < 9 else "concept"} for number in range(30)]
+    manifest.write_text(json.dumps({"schema": 1, "prompts": listed}))
+    plan = plan_of_run(run_request(run, tmp_path, prompts=manifest))
+    assert len(plan.prompts) == 30 and list(plan.run.sampling.seeds) == [1]
+
+
+def test_a_set_of_the_demo_is_the_file_beside_its_list(run: Path, tmp_path: Path) -> None:
+    plan = plan_of_run(run_request(run, tmp_path, prompt_set="luminance"))
+    tones = [prompt.tone for prompt in plan.prompts]
+    assert tones.count("dark") == tones.count("bright") > 3
+    assert plan.folder.name == "luminance"
+
+
+def test_a_set_of_prompts_is_made_of_the_words_that_are_given(tmp_path: Path) -> None:
+    (tmp_path / "some.safetensors").write_bytes(b"")
+    words = {"trigger": "sks", "class_word": "dog", "checkpoint": "demo/weights"}
+    plan = plan_of_lora(
+        lora_request(
+            tmp_path / "some.safetensors",
+            tmp_path,
+            model="sd15",
+            prompt_set="dreambooth_live_subject",
+            **words,
+        )
+    )
+    assert "a sks dog in the jungle" in [prompt.text for prompt in plan.prompts]
+    assert plan.size == (512, 512) and plan.run.sampling.guidance_scale == 7.5
+
+
+Case = tuple[Callable[[Path, Path], Request], str]
+REFUSED_RUNS: dict[str, tuple[dict[str, object], str]] = {
+    "preset": ({"preset": "quik"}, "preset=quik: unknown (did you mean quick?)"),
+    "set": ({"prompt_set": "dreambooth"}, "prompt_set=dreambooth: unknown"),
+    "set of the demo": ({"prompt_set": "lycoris"}, "prompt_set=lycoris: the demo's model knows few words"),
+    "no file": ({"prompts": Path("none.txt")}, "none.txt"),
+    "both": ({"prompts": Path("a.txt"), "prompt_set": "luminance"}, "prompts=a.txt: two lists of prompts"),
+    "device": ({"device": "cuda:7"}, "device=cuda:7: torch sees no such device here"),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED_RUNS))
+def test_what_cannot_be_drawn_of_a_run_is_refused_before_a_model_is_loaded(
+    run: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "load_family", _forbidden)
+    options, sentence = REFUSED_RUNS[name]
+    with pytest.raises(ConfigError) as refused:
+        draw_for_scoring(run_request(run, tmp_path, **options), console=QUIET)
+    assert sentence in "\n".join(refused.value.problems)
+    assert not (run / "evaluation").exists()
+
+
+def test_a_preset_that_passes_over_all_prompts_says_so(run: Path, prompts: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^preset=confirm: .*mine\.txt has 2 prompts"):
+        draw_for_scoring(run_request(run, tmp_path, prompts=prompts, preset="confirm"), console=QUIET)
+
+
+def test_a_run_without_weights_another_base_or_no_record_is_refused(run: Path, tmp_path: Path) -> None:
+    request = run_request(run, tmp_path, preset="quick")
+    with pytest.raises(ConfigError, match=r"run\.yaml: no such file"):
+        draw_for_scoring(run_request(tmp_path, tmp_path), console=QUIET)
+    record = (run / "run.yaml").read_text()
+    base = next(line for line in record.splitlines() if line.strip().startswith("base:"))
+    (run / "run.yaml").write_text(record.replace(base, f"  base: '{'0' * 64}'"))
+    with pytest.raises(ConfigError, match="the weights of demo/weights changed since .*its LoRA is not for"):
+        draw_for_scoring(request, console=QUIET)
+    (run / "run.yaml").write_text(record)
+    (lora,) = run.glob("*.safetensors")
+    lora.write_bytes(b"half a file")
+    with pytest.raises(ConfigError, match="not a safetensors file"):
+        draw_for_scoring(request, console=QUIET)
+    lora.unlink()
+    with pytest.raises(ConfigError, match="holds no weights. Let the run end"):
+        draw_for_scoring(request, console=QUIET)
+    (run / "result.json").unlink()
+    with pytest.raises(ConfigError, match="holds no weights. Let the run end"):
+        draw_for_scoring(request, console=QUIET)
+    assert not (run / "evaluation").exists()
+
+
+REFUSED_FILES: dict[str, tuple[dict[str, object], str]] = {
+    "recipe": ({"model": "sd16"}, "model=sd16: unknown (did you mean sd15?)"),
+    "checkpoint": ({"checkpoint": "nowhere"}, "model.checkpoint=nowhere: not found"),
+    "no prompts": ({"prompts": None}, "nothing says what to draw. Give prompts=FILE"),
+    "words": (
+        {"prompts": None, "prompt_set": "luminance", "model": "sd15", "checkpoint": "demo/weights"},
+        "made of the trigger and the class word. Give trigger and class_word.",
+    ),
+    "captions": (
+        {
+            "prompts": None,
+            "prompt_set": "lycoris",
+            "model": "sd15",
+            "checkpoint": "demo/weights",
+            "trigger": "sks",
+            "class_word": "dog",
+        },
+        "prompt_set=lycoris: draws captions",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED_FILES))
+def test_what_cannot_be_drawn_of_a_file_is_refused_before_a_model_is_loaded(
+    run: Path, prompts: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "load_family", _forbidden)
+    options, sentence = REFUSED_FILES[name]
+    (lora,) = run.glob("*.safetensors")
+    with pytest.raises(ConfigError) as refused:
+        draw_for_scoring(lora_request(lora, tmp_path, **{"prompts": prompts, **options}), console=QUIET)
+    assert sentence in "\n".join(refused.value.problems)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_lora_that_is_missing_or_for_another_model_is_refused(prompts: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    with pytest.raises(ConfigError, match="lora=.*: no such file"):
+        draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
+    key = "lora_unet_input_blocks_4_1_proj_in"
+    save_file({f"{key}.lora_down.weight": torch.ones(1, 4), f"{key}.lora_up.weight": torch.ones(4, 1)}, other)
+    with pytest.raises(
+        ConfigError, match=rf"1 of 1 layers of this LoRA are not in the model, the first: {key}"
+    ):
+        draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_more_than_two_batches_of_pictures_are_held(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    held: weakref.WeakSet[Image.Image] = weakref.WeakSet()
+    really = draw.to_images
+
+    def counted(of_pixels: torch.Tensor) -> list[Image.Image]:
+        images = really(of_pixels)
+        held.update(images)
+        alive.append(len(held))
+        return images
+
+    monkeypatch.setattr(draw, "to_images", counted)
+    many = tmp_path / "many.txt"
+    many.write_text("\n".join(f"a {number}" for number in range(8)))
+    draw_for_scoring(run_request(run, tmp_path, prompts=many, batch_size=1), console=QUIET)
+    assert len(alive) == 16 and max(alive) <= 2
+
+
+def _forbidden(*_: object, **__: object) -> None:
+    raise AssertionError("a model is loaded")
+
+
+def _unet(run: Path) -> torch.nn.Module:
+    plan = plan_of_run(RunRequest(run=run))
+    family = load_family(plan.run.model, device=torch.device("cpu"), dtype=torch.float32)
+    return family.adaptable_layers()[0].root
