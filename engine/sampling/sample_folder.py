@@ -60,7 +60,9 @@ class Filling:
         partial = self._folder / f".{name}.partial"
         partial.write_bytes(content)
         partial.replace(self._folder / name)
-        self.files.append((wanted, f"{self._folder.name}/{name}"))
+        # a place of its own: a Sample would keep its pixels
+        place = Wanted(prompt_index=wanted.prompt_index, prompt=wanted.prompt, seed=wanted.seed)
+        self.files.append((place, f"{self._folder.name}/{name}"))
 
 
 class SampleFolder:

@@ -1,9 +1,8 @@
-"""Pictures for scores: of a run and of a LoRA file, drawn once, gone on with after a kill, refused in time."""
+"""Pictures for scores, of a run and of a file: drawn once, gone on with after a kill, refused in time."""
 
 import json
 import shutil
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from engine.models.checkpoint import load_family
 from engine.sampling import draw
 from engine.sampling.picture_cache import LORA_PICTURES
 from engine.training.result import TrainResult
-from evaluation.drawing_plan import LoRARequest, Request, RunRequest, plan_of_lora, plan_of_run
+from evaluation.drawing_plan import LoRARequest, RunRequest, plan_of_lora, plan_of_run
 from evaluation.generation import draw_for_scoring
 from tests.training.toy_runs import train_small
 
@@ -153,7 +152,7 @@ def test_after_a_kill_only_the_pictures_that_are_missing_are_drawn(
     draw_for_scoring(request, console=QUIET)
     assert drawn_batches == [1] * 6  # the two of the final set that were missing
     assert [(row["prompt_index"], row["seed"]) for row in rows(folder, "final")] == [(0, 1), (1, 1), (2, 1)]
-    assert not [path for path in folder.rglob(".*")]  # nothing half-written
+    assert not list(folder.rglob(".*"))  # nothing half-written
 
 
 def test_another_file_under_the_same_name_is_drawn_anew(
@@ -206,20 +205,13 @@ def test_a_set_of_the_demo_is_the_file_beside_its_list(run: Path, tmp_path: Path
 def test_a_set_of_prompts_is_made_of_the_words_that_are_given(tmp_path: Path) -> None:
     (tmp_path / "some.safetensors").write_bytes(b"")
     words = {"trigger": "sks", "class_word": "dog", "checkpoint": "demo/weights"}
-    plan = plan_of_lora(
-        lora_request(
-            tmp_path / "some.safetensors",
-            tmp_path,
-            model="sd15",
-            prompt_set="dreambooth_live_subject",
-            **words,
-        )
-    )
+    lora = tmp_path / "some.safetensors"
+    options = {"model": "sd15", "prompt_set": "dreambooth_live_subject"}
+    plan = plan_of_lora(lora_request(lora, tmp_path, **options, **words))
     assert "a sks dog in the jungle" in [prompt.text for prompt in plan.prompts]
     assert plan.size == (512, 512) and plan.run.sampling.guidance_scale == 7.5
 
 
-Case = tuple[Callable[[Path, Path], Request], str]
 REFUSED_RUNS: dict[str, tuple[dict[str, object], str]] = {
     "preset": ({"preset": "quik"}, "preset=quik: unknown (did you mean quick?)"),
     "set": ({"prompt_set": "dreambooth"}, "prompt_set=dreambooth: unknown"),
@@ -254,7 +246,7 @@ def test_a_run_without_weights_another_base_or_no_record_is_refused(run: Path, t
     record = (run / "run.yaml").read_text()
     base = next(line for line in record.splitlines() if line.strip().startswith("base:"))
     (run / "run.yaml").write_text(record.replace(base, f"  base: '{'0' * 64}'"))
-    with pytest.raises(ConfigError, match="the weights of demo/weights changed since .*its LoRA is not for"):
+    with pytest.raises(ConfigError, match=r"the weights of demo/weights changed since .*its LoRA is not for"):
         draw_for_scoring(request, console=QUIET)
     (run / "run.yaml").write_text(record)
     (lora,) = run.glob("*.safetensors")
@@ -262,10 +254,10 @@ def test_a_run_without_weights_another_base_or_no_record_is_refused(run: Path, t
     with pytest.raises(ConfigError, match="not a safetensors file"):
         draw_for_scoring(request, console=QUIET)
     lora.unlink()
-    with pytest.raises(ConfigError, match="holds no weights. Let the run end"):
+    with pytest.raises(ConfigError, match=r"holds no weights\. Let the run end"):
         draw_for_scoring(request, console=QUIET)
     (run / "result.json").unlink()
-    with pytest.raises(ConfigError, match="holds no weights. Let the run end"):
+    with pytest.raises(ConfigError, match=r"holds no weights\. Let the run end"):
         draw_for_scoring(request, console=QUIET)
     assert not (run / "evaluation").exists()
 
@@ -307,13 +299,11 @@ def test_what_cannot_be_drawn_of_a_file_is_refused_before_a_model_is_loaded(
 
 def test_a_lora_that_is_missing_or_for_another_model_is_refused(prompts: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
-    with pytest.raises(ConfigError, match="lora=.*: no such file"):
+    with pytest.raises(ConfigError, match=r"lora=.*: no such file"):
         draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
     key = "lora_unet_input_blocks_4_1_proj_in"
     save_file({f"{key}.lora_down.weight": torch.ones(1, 4), f"{key}.lora_up.weight": torch.ones(4, 1)}, other)
-    with pytest.raises(
-        ConfigError, match=rf"1 of 1 layers of this LoRA are not in the model, the first: {key}"
-    ):
+    with pytest.raises(ConfigError, match=rf"1 of 1 layers of this LoRA are not .*, the first: {key}"):
         draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
     assert not (tmp_path / "out").exists()
 
@@ -322,13 +312,13 @@ def test_no_more_than_two_batches_of_pictures_are_held(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive: list[int] = []
-    held: weakref.WeakSet[Image.Image] = weakref.WeakSet()
+    held: list[weakref.ref[Image.Image]] = []
     really = draw.to_images
 
     def counted(of_pixels: torch.Tensor) -> list[Image.Image]:
         images = really(of_pixels)
-        held.update(images)
-        alive.append(len(held))
+        held.extend(weakref.ref(image) for image in images)
+        alive.append(sum(one() is not None for one in held))
         return images
 
     monkeypatch.setattr(draw, "to_images", counted)
