@@ -35,6 +35,7 @@ class _Place:
 
     kinds: tuple[str, ...]
     what: str  # "a CLIP or SigLIP"
+    use: str  # what to set it to, as the end of a sentence
     example: str  # a hub id
 
 
@@ -53,13 +54,22 @@ _FAMILIES = {  # by model_type of config.json
 }
 _PLACES = {
     ENCODER: _Place(
-        kinds=("clip", "siglip"), what="a CLIP or SigLIP", example="openai/clip-vit-large-patch14"
+        kinds=("clip", "siglip"),
+        what="a CLIP or SigLIP",
+        use="a CLIP or SigLIP as save_pretrained writes it",
+        example="openai/clip-vit-large-patch14",
     ),
     IMAGE_ENCODER: _Place(
-        kinds=tuple(_FAMILIES), what="a DINOv2, CLIP, SigLIP or pixels", example="facebook/dinov2-base"
+        kinds=tuple(_FAMILIES),
+        what="a DINOv2, CLIP or SigLIP",
+        use="a DINOv2, CLIP or SigLIP as save_pretrained writes it, or to pixels",
+        example="facebook/dinov2-base",
     ),
     PREFERENCE: _Place(
-        kinds=("clip",), what="a CLIP as PickScore is one", example="yuvalkirstain/PickScore_v1"
+        kinds=("clip",),
+        what="a CLIP as PickScore is one",
+        use="a CLIP as PickScore is one, as save_pretrained writes it",
+        example="yuvalkirstain/PickScore_v1",
     ),
 }
 
@@ -85,7 +95,7 @@ def find_encoder(name: str, option: str = ENCODER) -> Path:
     problem = _find_problem(folder, place)
     if problem is not None:
         where = "" if str(folder) == name else f" (at {folder})"
-        raise ConfigError(f"{option}={name}{where}: {problem} Set {option} to {place.what}, whole.")
+        raise ConfigError(f"{option}={name}{where}: {problem} Set {option} to {place.use}.")
     return folder
 
 

@@ -71,7 +71,7 @@ def test_in_the_place_of_a_clip_it_is_refused(dino: Path) -> None:
     (problem,) = refusal.value.problems
     assert problem == (
         f"evaluation.encoder={dino}: is a dinov2 model, not a CLIP or SigLIP. Set evaluation.encoder to a "
-        "CLIP or SigLIP, whole."
+        "CLIP or SigLIP as save_pretrained writes it."
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,9 @@ from score_toys import save_tiny_clip
 from transformers import CLIPModel, CLIPTokenizer
 
 from engine.config.errors import ConfigError
-from engine.config.sources import Sources
-from evaluation.check import check_sources
 from evaluation.encoder_folder import find_encoder, fingerprint_folder
 from evaluation.encoders import EncoderKind, load_encoder
+from evaluation.file_hashes import FileHashes
 from evaluation.pictures import prepare, read_preprocessing
 
 TEXTS = ["a dog", "cat", "abcdefghij"]  # with both ends 6, 5 and 12 tokens; 8 are read
@@ -104,7 +104,10 @@ def without(*names: str) -> Callable[[Path], None]:
 
 
 def with_file(name: str, content: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(content) and None
+    def damage(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    return damage
 
 
 def cut_weights(folder: Path) -> None:
@@ -149,9 +152,11 @@ def test_a_folder_that_is_no_whole_clip_is_refused_before_training(
     tiny_clip: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
 ) -> None:
     folder = shutil.copytree(tiny_clip, tmp_path / "clip")
-    assert check_sources(Sources(pictures=tmp_path, encoder=str(folder))) == []
+    read_preprocessing(find_encoder(str(folder)))
     damage(folder)
-    (problem,) = check_sources(Sources(pictures=tmp_path, encoder=str(folder)))
+    with pytest.raises(ConfigError) as refusal:  # of files and headers, as before hours of training
+        read_preprocessing(find_encoder(str(folder)))
+    (problem,) = refusal.value.problems
     assert problem.startswith(f"evaluation.encoder={folder}: ")
     assert re.search(sentence, problem)
     with pytest.raises(ConfigError, match=sentence):
@@ -197,3 +202,55 @@ def test_weights_in_several_files_are_looked_for_by_their_index(tiny_clip: Path,
 def test_an_encoder_that_is_not_here_is_one_sentence_and_no_download(name: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         find_encoder(name)
+
+
+def test_weights_in_pytorchs_own_format_are_read_and_refused_alike(tiny_clip: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_clip, tmp_path / "clip")
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    expected = load_encoder(str(tiny_clip), "cpu")
+    found = load_encoder(str(folder), "cpu")
+    np.testing.assert_array_equal(found.embed_images(pictures()), expected.embed_images(pictures()))
+    assert found.logit_scale() == pytest.approx(expected.logit_scale())
+    torch.save({k: v for k, v in weights.items() if "text_projection" not in k}, folder / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match=r"1 weights are missing .first: text_projection\.weight"):
+        load_encoder(str(folder), "cpu").embed_images(pictures())
+
+
+def test_the_logit_scale_is_that_of_the_model(tiny_clip: Path) -> None:
+    model = CLIPModel.from_pretrained(tiny_clip)
+    assert load_encoder(str(tiny_clip), "cpu").logit_scale() == pytest.approx(model.logit_scale.exp().item())
+
+
+def test_a_hub_id_of_the_wrong_kind_is_refused_with_where_it_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    monkeypatch.setattr("evaluation.encoder_folder.find_checkpoint", lambda name: tmp_path)
+    with pytest.raises(ConfigError) as refusal:
+        find_encoder("google/vit", "evaluation.image_encoder")
+    (problem,) = refusal.value.problems
+    assert problem == (
+        f"evaluation.image_encoder=google/vit (at {tmp_path}): is a vit model, not a DINOv2, CLIP or "
+        "SigLIP. Set evaluation.image_encoder to a DINOv2, CLIP or SigLIP as save_pretrained writes it, or to "
+        "pixels."
+    )
+
+
+def test_unchanged_weights_are_not_read_again_for_their_fingerprint(
+    tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10**10)  # files of less than 2 s are read each time
+    first = fingerprint_folder(tiny_clip, FileHashes(tmp_path))
+    opened: list[str] = []
+    read = Path.open
+
+    def note(path: Path, mode: str = "r") -> object:
+        opened.append(path.suffix)
+        return read(path, mode)
+
+    monkeypatch.setattr(Path, "open", note)
+    assert fingerprint_folder(tiny_clip, FileHashes(tmp_path)) == first
+    assert opened == [".index"]
