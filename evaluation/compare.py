@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from engine.config.errors import ConfigError
 from evaluation.material import FINAL
 from evaluation.outputs import PictureEntry, StoredValues, read_outputs
-from evaluation.records import Difference, Direction, Measurement, Score, Scores, Scope
+from evaluation.records import Difference, Direction, Measurement, Scope, Score, Scores
 from evaluation.statistics import Value, paired_difference, summarise
 
 _NUM_SHOWN = 3
@@ -111,7 +112,7 @@ def _refuse_doubled(folders: Sequence[Path]) -> None:
 
 
 def _unmatched(compared: Sequence[Compared]) -> list[str]:
-    """Only the same prompts and seeds can be paired, and only pairs can be told from noise with few pictures."""
+    """Only the same prompts and seeds can be paired, and only pairs tell few pictures from noise."""
     first = compared[0]
     wanted = {(picture.prompt, picture.seed) for picture in _pictures(first.stored)}
     problems = []
@@ -188,11 +189,16 @@ def _metrics(
             if name not in there
         }
         if there:
-            found.append(_ranked(row, _common(there, row), types, missing, rows))
+            found.append(_ranked(row, _common(there), types, missing, rows))
+        elif wholes := {name: one.final for name, one in rows.items() if one is not None and one.final}:
+            order = sorted(wholes, key=lambda name: _sign(row) * wholes[name].value)
+            ranked = {name: wholes[name] for name in order}
+            left = {name: why for name, why in missing.items() if name not in wholes}
+            found.append(ComparedMetric(row=row, measurements=ranked, steps=[], missing=left))
     return found
 
 
-def _common(values: Mapping[str, list[Value]], row: Score) -> dict[str, list[Value]]:
+def _common(values: Mapping[str, list[Value]]) -> dict[str, list[Value]]:
     """Only the pairs that all have: what is faulty in one folder counts in none."""
     keys = [{(value.prompt_index, value.seed) for value in of_one} for of_one in values.values()]
     shared = set.intersection(*keys)
@@ -209,23 +215,39 @@ def _ranked(
     missing: Mapping[str, str],
     rows: Mapping[str, Score | None],
 ) -> ComparedMetric:
-    measured = {}
+    types = {} if row.scope is Scope.set else types  # a prompt's part in a whole knows no types
+    measured, wholes = {}, {}
     for name, of_one in values.items():
         own = rows[name]
-        whole = own.final.value if row.scope is Scope.set and own is not None and own.final else None
-        summary = summarise(of_one, types=types, whole=whole)
+        wholes[name] = own.final.value if row.scope is Scope.set and own is not None and own.final else None
+        summary = summarise(of_one, types=types, whole=wholes[name])
         if summary is not None:
             measured[name] = summary
-    sign = -1 if row.direction is Direction.higher else 1
-    order = sorted(measured, key=lambda name: sign * measured[name].value)
+    order = sorted(measured, key=lambda name: _sign(row) * measured[name].value)
     steps = [
-        step
-        for better, worse in zip(order, order[1:], strict=False)
-        if (step := paired_difference(values[better], values[worse], direction=row.direction, types=types))
+        paired_difference(
+            values[better],
+            values[worse],
+            direction=row.direction,
+            types=types,
+            whole=_change(wholes[better], wholes[worse]),
+        )
+        for better, worse in pairwise(order)
     ]
     return ComparedMetric(
-        row=row, measurements={name: measured[name] for name in order}, steps=steps, missing=missing
+        row=row,
+        measurements={name: measured[name] for name in order},
+        steps=[step for step in steps if step is not None],
+        missing=missing,
     )
+
+
+def _sign(row: Score) -> int:
+    return -1 if row.direction is Direction.higher else 1
+
+
+def _change(better: float | None, worse: float | None) -> float | None:
+    return None if better is None or worse is None else better - worse
 
 
 def _row(scores: Scores, metric: str) -> Score | None:

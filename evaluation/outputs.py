@@ -1,16 +1,17 @@
-"""What a scoring leaves behind: scores.json, values.json, per_image.csv, per_prompt.csv; all of them or none."""
+"""What a scoring leaves behind: scores.json, values.json and two tables; all of them or none."""
 
 import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config.errors import ConfigError
 from evaluation.material import SETS, Material
-from evaluation.records import DECIMALS, Scope, Scores, read_scores, scores_text
+from evaluation.records import DECIMALS, Scope, Scores, checked, read_scores, scores_text
 from evaluation.score import Scored
 from evaluation.statistics import Value, prompt_means, values_by_picture
 
@@ -40,10 +41,20 @@ class StoredValues:
     types: dict[int, str]  # prompt index -> type
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _ValuesFile:
+    """StoredValues as the file has it."""
+
+    pictures: list[PictureEntry]
+    types: dict[int, str]
+    values: dict[str, dict[str, list[tuple[int, int | None, float]]]]
+
+
 def write_outputs(scored: Scored, folder: Path, scores: Scores | None = None) -> None:
     """Write all files into a folder, scores.json last; what cannot be written leaves the old ones.
 
     scores  in place of the scored ones: with what only the caller knows
+    raises  ConfigError: the folder cannot be written to
     """
     texts = {
         PER_IMAGE: per_image_csv(scored),
@@ -51,20 +62,18 @@ def write_outputs(scored: Scored, folder: Path, scores: Scores | None = None) ->
         VALUES: _values_text(scored),
         SCORES: scores_text(scores or scored.scores),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = {name: folder / f".{name}.{os.getpid()}" for name in texts}
     try:
-        for name, text in texts.items():
-            temporary[name].write_text(text, encoding="utf-8", errors="replace", newline="")
-        for name, path in temporary.items():
-            path.replace(folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_all({folder / name: text for name, text in texts.items()})
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: the scores cannot be written ({error.strerror or error}). Make room or give the "
+            "rights, and score again."
+        ) from error
 
 
 def per_image_csv(scored: Scored) -> str:
-    """One line a picture: where it belongs, its fault, its value by each metric that has values of pictures."""
+    """One line a picture: its place, its fault, its value by each metric that has values of pictures."""
     values = {
         metric: {name: values_by_picture(found) for name, found in sets.items()}
         for metric, sets in scored.values.items()
@@ -82,7 +91,7 @@ def per_image_csv(scored: Scored) -> str:
 
 
 def per_prompt_csv(scored: Scored) -> str:
-    """One line a prompt of the scored and base pictures: its mean by each metric; of a whole set there is none."""
+    """One line a prompt of each set: its mean by each metric; metrics of whole sets have none."""
     whole = {row.metric for row in scored.scores.rows if row.scope is Scope.set}
     material = scored.material
     metrics = [metric for metric in scored.values if metric not in whole]
@@ -102,22 +111,23 @@ def read_values(folder: Path) -> StoredValues:
     path = folder / VALUES
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != _SCHEMA:
-            raise ValueError(f"schema {data['schema']}")
+        if not isinstance(data, dict) or data.pop("schema", None) != _SCHEMA:
+            raise ValueError(f"not of schema {_SCHEMA}")
+        read = checked(_ValuesFile, data)
         return StoredValues(
-            pictures=[PictureEntry(**row) for row in data["pictures"]],
+            pictures=read.pictures,
             values={
                 metric: {
                     name: [Value(prompt_index=row[0], seed=row[1], value=row[2]) for row in rows]
                     for name, rows in sets.items()
                 }
-                for metric, sets in data["values"].items()
+                for metric, sets in read.values.items()
             },
-            types={int(index): name for index, name in data["types"].items()},
+            types=read.types,
         )
     except FileNotFoundError as error:
         raise ConfigError(f"{folder}: was not scored yet. Score it first.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Score the pictures again.") from error
 
 
@@ -154,6 +164,37 @@ def _values_text(scored: Scored) -> str:
         },
     }
     return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write_all(texts: Mapping[Path, str]) -> None:
+    """Write all files or none: the old ones are kept beside the new until each new one is in its place."""
+    end = os.getpid()
+    new = {path: path.with_name(f".{path.name}.{end}") for path in texts}
+    old = {path: path.with_name(f".{path.name}.{end}.old") for path in texts if path.exists()}
+    try:
+        for path, text in texts.items():
+            new[path].write_text(text, encoding="utf-8", errors="replace", newline="")
+        for path, kept in old.items():
+            shutil.copyfile(path, kept)
+        _put_in_place(new, old)
+    finally:
+        for path in (*new.values(), *old.values()):
+            path.unlink(missing_ok=True)
+
+
+def _put_in_place(new: Mapping[Path, Path], old: Mapping[Path, Path]) -> None:
+    done: list[Path] = []
+    try:
+        for path, written in new.items():
+            written.replace(path)
+            done.append(path)
+    except BaseException:
+        for path in done:
+            if path in old:
+                old[path].replace(path)
+            else:
+                path.unlink()
+        raise
 
 
 def _prompts(material: Material, set_name: str) -> Mapping[int, str]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from engine.config.errors import ConfigError
+
+T = TypeVar("T")
 
 SCHEMA = 2
 DECIMALS = 6  # of every number in the files: far below any noise, above float32 rounding
@@ -159,27 +161,40 @@ class Scores:
 def scores_text(scores: Scores) -> str:
     """scores.json; the same scores give the same text."""
     data = {"schema": SCHEMA, **cast("dict[str, object]", plain(asdict(scores)))}
-    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_scores(path: Path) -> Scores:
     """Read scores.json. ConfigError: not a scores.json, or of another schema."""
-    from pydantic import TypeAdapter, ValidationError
-
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Score the pictures again.") from error
     if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
         raise ConfigError(f"{path}: not a scores file of schema {SCHEMA}. Score the pictures again.")
     try:
-        return TypeAdapter(Scores).validate_python(data)
+        return checked(Scores, data)
+    except ValueError as error:
+        raise ConfigError(f"{path}: cannot be read ({error}). Score the pictures again.") from error
+
+
+def checked(kind: type[T], data: object) -> T:
+    """Data of a JSON file as the dataclass that it was made of.
+
+    raises  ValueError that names the first place where something is missing, unknown or of another type
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(kind)
+    try:
+        found = adapter.validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{path}: cannot be read ({place}: {first['msg']}). Score the pictures again."
-        ) from error
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+    if odd := _odd_key(data, adapter.dump_python(found, mode="json"), ""):
+        raise ValueError(odd)
+    return found
 
 
 def scores_schema() -> dict[str, object]:
@@ -196,6 +211,11 @@ def scores_schema() -> dict[str, object]:
     return cast("dict[str, object]", schema)
 
 
+def schema_text() -> str:
+    """The content of evaluation/scores.schema.json."""
+    return json.dumps(scores_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def plain(value: object) -> object:
     """Enums as their values, floats rounded, so that JSON is stable."""
     if isinstance(value, Enum):
@@ -209,3 +229,17 @@ def plain(value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
     return value
+
+
+def _odd_key(read: object, known: object, place: str) -> str | None:
+    """The first key that is in one of both alone: what has a default counts as missing all the same."""
+    if isinstance(read, list) and isinstance(known, list):
+        pairs = [(str(index), *both) for index, both in enumerate(zip(read, known, strict=False))]
+    elif isinstance(read, dict) and isinstance(known, dict):
+        odd = next((key for key in (*read, *known) if key not in read or key not in known), None)
+        if odd is not None:
+            return f"{place}{odd}: {'unknown' if odd in read else 'missing'}"
+        pairs = [(str(key), read[key], known[key]) for key in read]
+    else:
+        return None
+    return next((found for key, a, b in pairs if (found := _odd_key(a, b, f"{place}{key}."))), None)

@@ -18,11 +18,11 @@ _SCHEMAS = (1, 2)  # of samples.json; in 1 prompts are texts alone
 
 
 def read_run_material(folder: Path, sources: Sources, *, drawn: Path | None = None) -> Material:
-    """The base and final pictures of a run, the true pictures of the same prompts, and what it was trained on.
+    """The base and final pictures of a run, true pictures of the same prompts, and what it was trained on.
 
     drawn   a folder with samples/ in place of the run's own: the same run, drawn for another preset
-    raises  ConfigError for no samples.json, a picture or reference that it names and that is missing, a broken
-            manifest
+    raises  ConfigError for no samples.json, a picture or reference that it names and that is missing, a
+            broken manifest
     """
     drawn = drawn or folder
     sets, told = _read_samples(drawn)

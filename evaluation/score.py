@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from engine.config.errors import ConfigError
 from evaluation.material import BASE, FINAL, REAL, SETS, Material
 from evaluation.metrics.metric import Measured, Metric
 from evaluation.metrics.needs import why_skipped
@@ -20,6 +21,7 @@ from evaluation.records import (
     EncoderFacts,
     Excluded,
     Measurement,
+    Scope,
     Score,
     Scores,
 )
@@ -33,6 +35,7 @@ from evaluation.statistics import (
     paired_difference,
     summarise,
 )
+from evaluation.suggest import unknown_name
 from evaluation.tools import Role, Tools
 
 Values = Mapping[str, Mapping[str, Sequence[Value]]]  # metric -> set -> values
@@ -60,20 +63,24 @@ def score_material(
 
     objectives   what must not be skipped; None: likeness and adherence, as far as what they need was given
     on_progress  is told how many pictures of how many were looked at
+    raises       ConfigError: an objective that is no metric
     """
+    _refuse_unknown(objectives or (), material)
     material = _find_faults(material, tools, on_progress)
     types = material.types()
     rows: list[Score] = []
+    possible: list[str] = []  # metrics that have all they need
     values: dict[str, dict[str, Sequence[Value]]] = {}
     for metric in metrics_of(material):
         reason = why_skipped(metric, material, tools)
         if reason is not None:
             rows.append(_empty_row(metric, skipped=reason))
             continue
+        possible.append(metric.name)
         measured = {name: metric.measure(material, name, tools) for name in metric.sets}
         values[metric.name] = {name: found.values for name, found in measured.items()}
         rows.append(make_row(metric, measured, material=material, tools=tools, types=types))
-    chosen = _objectives(rows) if objectives is None else list(objectives)
+    chosen = [name for name in DEFAULT_OBJECTIVES if name in possible] if objectives is None else objectives
     truncated = tools.count_truncated()
     if truncated:
         _LOG.warning(
@@ -81,7 +88,7 @@ def score_material(
         )
     scores = Scores(
         rows=rows,
-        objectives=chosen,
+        objectives=list(chosen),
         combined=_combine(rows, chosen),
         config_hash=_config_hash(material, tools, chosen),
         encoders=_encoders(tools),
@@ -100,6 +107,7 @@ def make_row(
 ) -> Score:
     """The row of a metric from what it found on each set."""
     final, base, real = (measured.get(name, Measured()) for name in (FINAL, BASE, REAL))
+    types = {} if metric.scope is Scope.set else types  # a prompt's part in a whole knows no types
     summary = _summary(final, types)
     if summary is None:
         return _empty_row(metric, skipped=metric.note(material) or "no picture that it could be measured on")
@@ -112,13 +120,19 @@ def make_row(
         final=summary,
         base=_summary(base, types),
         real=_summary(real, {}),
-        difference=paired_difference(final.values, base.values, direction=metric.direction, types=types),
+        difference=paired_difference(
+            final.values, base.values, direction=metric.direction, types=types, whole=_change(final, base)
+        ),
         noise=noise_of(paired_changes(final.values, base.values)),
         anchored=anchored.score,
         anchored_spread=anchored.spread,
         note="; ".join(note for note in notes if note) or None,
         encoder=tools.embedder(metric.role).encoder.fingerprint if metric.role is not None else None,
     )
+
+
+def _change(final: Measured, base: Measured) -> float | None:
+    return None if final.whole is None or base.whole is None else final.whole - base.whole
 
 
 def _summary(measured: Measured, types: Types) -> Measurement | None:
@@ -128,6 +142,13 @@ def _summary(measured: Measured, types: Types) -> Measurement | None:
     if measured.whole is None:
         return None
     return Measurement(value=measured.whole, n=measured.count or 0, num_prompts=0, spread=None)
+
+
+def _refuse_unknown(objectives: Sequence[str], material: Material) -> None:
+    known = [metric.name for metric in metrics_of(material)]
+    problems = [unknown_name(name, known, "metric") for name in objectives if name not in known]
+    if problems:
+        raise ConfigError([f"objectives: {problem}" for problem in problems])
 
 
 def _find_faults(material: Material, tools: Tools, on_progress: Callable[[int, int], None]) -> Material:
@@ -147,10 +168,6 @@ def _empty_row(metric: Metric, *, skipped: str | None) -> Score:
         scale=metric.scale,
         skipped=skipped,
     )
-
-
-def _objectives(rows: Sequence[Score]) -> list[str]:
-    return [row.metric for row in rows if row.metric in DEFAULT_OBJECTIVES and row.final is not None]
 
 
 def _combine(rows: Sequence[Score], objectives: Sequence[str]) -> Combined:

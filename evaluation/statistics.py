@@ -8,18 +8,13 @@ from math import hypot, sqrt
 import numpy as np
 
 from evaluation.records import Difference, Direction, Measurement, Verdict
+from evaluation.student import t_quantile
 
 MIN_PROMPTS_FOR_BOOTSTRAP = 15
 NUM_RESAMPLES = 4000
 SEED = 20240607  # of the resamples: the same values give the same interval
+PROBABILITY = 0.975  # that Student's t stays below what half of a 95 % interval reckons with
 Types = Mapping[int, str]  # prompt index -> the type of the prompt; a prompt without one is of type ""
-
-# 97.5 % quantiles of Student's t at 1 .. 13 degrees of freedom.
-T_QUANTILES = (
-    12.7062047, 4.3026527, 3.1824463, 2.7764451, 2.5705818, 2.4469119, 2.3646243,
-    2.3060041, 2.2621572, 2.2281389, 2.2009852, 2.1788128, 2.1603687,
-)  # fmt: skip
-_Z = 1.959963985  # of the normal distribution
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -57,10 +52,21 @@ def summarise(
 
 
 def paired_difference(
-    final: Sequence[Value], base: Sequence[Value], *, direction: Direction, types: Types | None = None
+    final: Sequence[Value],
+    base: Sequence[Value],
+    *,
+    direction: Direction,
+    types: Types | None = None,
+    whole: float | None = None,
 ) -> Difference | None:
-    """Final minus base over the (prompt, seed) pairs that both have; None if there is none."""
-    summary = summarise(paired_changes(final, base), types=types)
+    """Final minus base over the (prompt, seed) pairs that both have; None if there is none.
+
+    whole  the difference itself where the values are pseudo-values; not taken where one set has prompts that
+           the other lacks
+    """
+    changes = paired_changes(final, base)
+    are_matched = len(changes) == len(final) == len(base)
+    summary = summarise(changes, types=types, whole=whole if are_matched else None)
     if summary is None:
         return None
     value, spread = summary.value, summary.spread
@@ -101,13 +107,13 @@ def anchor(
 ) -> Anchored:
     """(final - base) / (real - base): 0 = base, 1 = real pictures.
 
-    Over the prompts that all three have; where the true pictures belong to no prompt, their mean is every
-    prompt's. Without a distance between base and real that stands out of the noise the quotient means
-    nothing, so there is then no score but a reason. The spread is that of the quotient to first order (delta
-    method): the interval of the mean of (gain - score x room) / mean room.
+    Over the prompts that all three have; where the true pictures belong to no prompt (negative indexes),
+    their mean is every prompt's. Without a distance between base and real that stands out of the noise the
+    quotient means nothing, so there is then no score but a reason. The spread is that of the quotient to
+    first order (delta method): the interval of the mean of (gain - score x room) / mean room.
     """
     after, before, true = prompt_means(final), prompt_means(base), prompt_means(real)
-    if true and not after.keys() & true.keys():
+    if true and max(true) < 0:
         true = dict.fromkeys(after, float(np.mean(list(true.values()))))
     common = sorted(after.keys() & before.keys() & true.keys())
     if not common:
@@ -166,27 +172,10 @@ def half_width(means: Sequence[float]) -> float | None:
     if count < 2:
         return None
     if count < MIN_PROMPTS_FOR_BOOTSTRAP:
-        return float(t_quantile(count - 1) * np.std(means, ddof=1) / np.sqrt(count))
+        return float(t_quantile(PROBABILITY, count - 1) * np.std(means, ddof=1) / np.sqrt(count))
     picks = np.random.default_rng(SEED).integers(0, count, size=(NUM_RESAMPLES, count))
     low, high = np.percentile(np.asarray(means)[picks].mean(axis=1), [2.5, 97.5])
     return float(high - low) / 2
-
-
-def t_quantile(degrees: int) -> float:
-    """The 97.5 % quantile of Student's t, to 1e-6.
-
-    Source beyond the table: Abramowitz & Stegun 26.7.5.
-    """
-    if degrees <= len(T_QUANTILES):
-        return T_QUANTILES[degrees - 1]
-    z, v = _Z, float(degrees)
-    terms = (
-        z,
-        (z**3 + z) / (4 * v),
-        (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2),
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3),
-    )
-    return sum(terms)
 
 
 def pseudo_values(whole: float, without: Mapping[int, float]) -> list[Value]:
@@ -225,4 +214,4 @@ def _spread(groups: Sequence[Sequence[float]]) -> float | None:
         return None
     squares = sum(float(np.var(group)) * len(group) for group in groups)
     share = sum(1 / len(group) for group in groups) / len(groups) ** 2
-    return t_quantile(degrees) * sqrt(squares / degrees * share)
+    return t_quantile(PROBABILITY, degrees) * sqrt(squares / degrees * share)

@@ -19,7 +19,7 @@ _WIDTH = 17  # of the longest name
 
 
 def score_lines(scores: Scores) -> list[str]:
-    """Two lines a metric: before -> after with n, then the paired change; then what was not measured, and why."""
+    """Two lines a metric: before -> after with n, then the paired change; what was not measured, and why."""
     lines = [line for row in scores.rows if row.final is not None for line in _lines(row)]
     if scores.combined.value is not None:
         spread = "" if scores.combined.spread is None else f" ± {scores.combined.spread:.3f}"

@@ -28,23 +28,39 @@ Features = NDArray[np.float64]
 
 def measure_distribution(material: Material, set_name: str, tools: Tools) -> Measured:
     """KID: the unbiased squared MMD of a cubic kernel; its jackknife leaves out one prompt at a time."""
-    drawn, prompts, true = _features(material, set_name, tools)
+    features = _features(material, set_name, tools, min_pictures=MIN_PICTURES)
+    if features is None:
+        return Measured()
+    drawn, prompts, true = features
     whole, without = mmd2_without_groups(drawn, prompts, true)
     return Measured(values=pseudo_values(whole, without), whole=whole, count=len(drawn))
 
 
 def _measure(
-    of_sets: Callable[[Features, Features], float], material: Material, set_name: str, tools: Tools
+    material: Material,
+    set_name: str,
+    tools: Tools,
+    *,
+    of_sets: Callable[[Features, Features], float],
+    min_pictures: int = MIN_PICTURES,
 ) -> Measured:
-    drawn, _, true = _features(material, set_name, tools)
+    features = _features(material, set_name, tools, min_pictures=min_pictures)
+    if features is None:
+        return Measured()
+    drawn, _, true = features
     return Measured(whole=of_sets(drawn, true), count=len(drawn))
 
 
-def _features(material: Material, set_name: str, tools: Tools) -> tuple[Features, list[int], Features]:
-    pictures = material.taught(set_name)
+def _features(
+    material: Material, set_name: str, tools: Tools, *, min_pictures: int
+) -> tuple[Features, list[int], Features] | None:
+    """Those of the pictures with their prompts, and of the true pictures; None where one set is too small."""
+    pictures, references = material.taught(set_name), true_paths(material)
+    if min(len(pictures), len(references)) < min_pictures:
+        return None
     embedder = tools.embedder(Role.image)
     drawn = embedder.images([picture.path for picture in pictures])
-    true = embedder.images(true_paths(material))
+    true = embedder.images(references)
     return (
         drawn.astype(np.float64),
         [picture.prompt_index for picture in pictures],
@@ -60,7 +76,7 @@ def _coverage(drawn: Features, true: Features) -> float:
     return precision_recall_density_coverage(true, drawn, k=NEIGHBOURS).coverage
 
 
-def _row(  # noqa: PLR0913  (the columns of a table)
+def _row(
     name: str,
     title: str,
     scale: str,
@@ -94,27 +110,27 @@ DISTRIBUTIONS = (
         "cmmd",
         "CMMD",
         "Gaussian MMD of embeddings to the true pictures, times 1000; 0 = the same distribution",
-        partial(_measure, cmmd),
+        partial(_measure, of_sets=cmmd),
     ),
     _row(
         "frechet",
         "Frechet distance",
         "Frechet distance of embeddings to the true pictures; 0 = the same Gaussian",
-        partial(_measure, frechet_distance),
+        partial(_measure, of_sets=frechet_distance, min_pictures=MIN_FOR_FRECHET),
         min_pictures=MIN_FOR_FRECHET,
     ),
     _row(
         "density",
         "Density",
         f"how deep the pictures lie among the true ones ({NEIGHBOURS} neighbours); 1 = as true ones do",
-        partial(_measure, _density),
+        partial(_measure, of_sets=_density),
         direction=Direction.higher,
     ),
     _row(
         "coverage",
         "Coverage",
         f"share of true pictures with a picture near them ({NEIGHBOURS} neighbours), 0 to 1",
-        partial(_measure, _coverage),
+        partial(_measure, of_sets=_coverage),
         direction=Direction.higher,
     ),
 )

@@ -19,7 +19,7 @@ FEW = 20  # references: below it their backgrounds rule the mean
 
 
 def measure_likeness(material: Material, set_name: str, tools: Tools) -> Measured:
-    """The mean cosine of each picture with the true pictures of its prompt, -1 to 1; else with all references.
+    """The mean cosine of each picture with the true pictures of its prompt, else all references; -1 to 1.
 
     Prompts without true pictures and plain prompts (which do not ask for what was taught) give no value. A
     true picture is compared with the others: a single one gives no value.
@@ -32,7 +32,7 @@ def measure_likeness(material: Material, set_name: str, tools: Tools) -> Measure
     pictures = material.taught(set_name)
     if not pictures or not references:
         return Measured()
-    means = _cosines([picture.path for picture in pictures], references, tools).mean(axis=1)
+    means = _mean_cosines([picture.path for picture in pictures], references, tools)
     return Measured(values=_values(pictures, means.tolist()))
 
 
@@ -55,7 +55,7 @@ def measure_centroid_distance(material: Material, set_name: str, tools: Tools) -
         for prompt in np.unique(prompts)
         if (prompts != prompt).any()
     }
-    return Measured(values=pseudo_values(whole, without), whole=whole)
+    return Measured(values=pseudo_values(whole, without), whole=whole, count=len(pictures))
 
 
 def _paired(material: Material, set_name: str, tools: Tools) -> list[Value]:
@@ -89,18 +89,24 @@ def _of_references(material: Material, references: Sequence[Path], tools: Tools)
     if not references or (not held_out and len(references) < 2):
         return []
     if held_out:
-        means = _cosines(held_out, references, tools).mean(axis=1)
+        means = _mean_cosines(held_out, references, tools)
     else:
-        cosines = _cosines(references, references, tools)
-        means = (cosines.sum(axis=1) - cosines.diagonal()) / (len(references) - 1)
+        count, itself = len(references), _vectors(references, tools)
+        means = (_mean_cosines(references, references, tools) * count - (itself**2).sum(axis=1)) / (count - 1)
     return [Value(prompt_index=-1 - place, seed=None, value=float(mean)) for place, mean in enumerate(means)]
 
 
 def _cosines(pictures: Sequence[Path], references: Sequence[Path], tools: Tools) -> NDArray[np.float64]:
-    embedder = tools.embedder(Role.image)
-    images = embedder.images(pictures).astype(np.float64)
-    cosines: NDArray[np.float64] = images @ embedder.images(references).astype(np.float64).T
-    return cosines
+    return _vectors(pictures, tools) @ _vectors(references, tools).T
+
+
+def _mean_cosines(pictures: Sequence[Path], references: Sequence[Path], tools: Tools) -> NDArray[np.float64]:
+    """By the mean of the references: of 10,000 pictures and as many references no matrix is held."""
+    return _vectors(pictures, tools) @ _vectors(references, tools).mean(axis=0)
+
+
+def _vectors(paths: Sequence[Path], tools: Tools) -> NDArray[np.float64]:
+    return tools.embedder(Role.image).images(paths).astype(np.float64)
 
 
 def _values(pictures: Sequence[ScoredPicture], numbers: Sequence[float]) -> list[Value]:

@@ -1,6 +1,5 @@
 """How light the pictures are: what noise offset is for, and what no embedding sees."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,15 @@ from evaluation.tools import Tools
 DARK, BRIGHT = "dark", "bright"
 
 
-def wasserstein(counts: NDArray[np.int64], others: NDArray[np.int64]) -> float:
-    """The first Wasserstein distance of two distributions over levels 0 .. 255, given as counts [256].
+Shares = NDArray[np.float64]  # [256], of the pixels at each level
+
+
+def wasserstein(first: Shares, second: Shares) -> float:
+    """The first Wasserstein distance of two distributions over levels 0 .. 255; each sums to 1.
 
     On a line it is the area between the two cumulative distributions.
     """
-    first = np.cumsum(counts, dtype=np.float64) / counts.sum()
-    second = np.cumsum(others, dtype=np.float64) / others.sum()
-    return float(np.abs(first - second).sum())
+    return float(np.abs(np.cumsum(first) - np.cumsum(second)).sum())
 
 
 def measure_luminance(material: Material, set_name: str, tools: Tools) -> Measured:
@@ -33,13 +33,19 @@ def measure_luminance(material: Material, set_name: str, tools: Tools) -> Measur
     """
     paired = by_prompt(material.taught(REAL))
     references = material.sound(material.references)
+    shares = {path: _shares(path, tools) for path in references} if not paired else {}
     values = []
     for prompt_index, pictures in by_prompt(material.taught(set_name)).items():
-        true = [picture.path for picture in paired.get(prompt_index, [])] if paired else references
+        if paired:
+            true = [picture.path for picture in paired.get(prompt_index, [])]
+            shares = {path: _shares(path, tools) for path in true}
+        total = np.sum(list(shares.values()), axis=0)
         for picture in pictures:
-            others = [path for path in true if path != picture.path]
+            own = _shares(picture.path, tools)
+            others = len(shares) - (picture.path in shares)
             if others:
-                distance = wasserstein(_histogram([picture.path], tools), _histogram(others, tools))
+                rest = total - own if picture.path in shares else total
+                distance = wasserstein(own, rest / others)
                 values.append(Value(prompt_index=prompt_index, seed=picture.seed, value=distance))
     return Measured(values=values)
 
@@ -92,11 +98,10 @@ def _mean(path: Path, tools: Tools) -> float:
     return tools.facts(path).luminance_mean
 
 
-def _histogram(paths: Sequence[Path], tools: Tools) -> NDArray[np.int64]:
-    """The counts of all pictures together; each weighs the same, whatever its size."""
-    shares = [counts / counts.sum() for counts in (tools.facts(path).luminance_counts for path in paths)]
-    total: NDArray[np.int64] = np.sum(shares, axis=0)
-    return total
+def _shares(path: Path, tools: Tools) -> Shares:
+    """Of pictures together each weighs the same, whatever its size."""
+    counts = tools.facts(path).luminance_counts
+    return counts / counts.sum()
 
 
 LUMINANCES = (
@@ -125,7 +130,7 @@ LUMINANCES = (
         title="Drift of luminance",
         direction=Direction.lower,
         scope=Scope.image,
-        scale="difference in mean luminance from the base's picture of the same plain prompt, 0 to 255 levels",
+        scale="change of mean luminance from the base's picture of the same plain prompt, 0 to 255 levels",
         needs=(Need.base, Need.plain),
         role=None,
         measure=measure_luminance_drift,

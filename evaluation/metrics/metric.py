@@ -27,8 +27,8 @@ class Need(Enum):
 class Measured:
     """What a metric found on one set of pictures.
 
-    A metric of a whole set gives its value, and for each prompt the pseudo-value of the jackknife: what stands
-    for that prompt's part in it, so that intervals and paired differences are made as for any other metric.
+    A metric of a whole set gives its value, and for each prompt the pseudo-value of the jackknife: what
+    stands for that prompt's part in it, so that intervals and paired differences are made as for any other.
     """
 
     values: Sequence[Value] = ()
@@ -53,6 +53,6 @@ class Metric:
     role: Role | None  # which encoder it reads with
     measure: Callable[[Material, str, Tools], Measured]
     sets: tuple[str, ...] = SETS  # the sets that it is measured on
-    min_pictures: int = 1  # of the scored set, and of the true pictures where those are needed
+    min_pictures: int = 1  # of each set that is compared as a whole
     anchored: bool = False  # whether (score - base) / (real - base) means something
     note: Callable[[Material], str | None] = lambda material: None  # what a reader must know of the number

@@ -20,12 +20,11 @@ def why_skipped(metric: Metric, material: Material, tools: Tools) -> str | None:
         reason = _lack(need, material, tools)
         if reason is not None:
             return reason
-    counts = {"pictures": len(material.taught(FINAL))}
-    if Need.references in metric.needs:
-        counts["true pictures"] = len(true_paths(material))
-    for words, count in counts.items():
-        if count < metric.min_pictures:
-            return f"needs at least {metric.min_pictures} {words}, and there are {count}"
+    if metric.min_pictures > 1:
+        counts = {"pictures": len(material.taught(FINAL)), "true pictures": len(true_paths(material))}
+        for words, count in counts.items():
+            if count < metric.min_pictures:
+                return f"needs at least {metric.min_pictures} {words}, and there are {count}"
     return None
 
 

@@ -6,6 +6,6 @@ from evaluation.material import REAL, Material
 
 
 def true_paths(material: Material) -> list[Path]:
-    """Those of the scored prompts where a manifest names them, else the references of no particular prompt."""
+    """Those of the scored prompts where a manifest names them, else the references of no prompt."""
     paired = [picture.path for picture in material.taught(REAL)]
     return paired or material.sound(material.references)

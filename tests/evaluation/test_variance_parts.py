@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.statistics import T_QUANTILES, Value
+from evaluation.statistics import Value
+from evaluation.student import t_quantile
 from evaluation.variance_parts import (
     PicturesNeeded,
     VarianceParts,
     pictures_needed,
     smallest_difference,
-    t_quantile,
     variance_of_prompt_mean,
     variance_parts,
 )
@@ -137,11 +137,6 @@ def test_parts_are_never_negative_and_do_not_see_a_shift_or_the_order(tables: li
 def test_quantiles_of_t_equal_scipys(probability: float, degrees: int, value: float) -> None:
     assert t_quantile(probability, degrees) == pytest.approx(value, rel=1e-9)
     assert t_quantile(1 - probability, degrees) == pytest.approx(-value, rel=1e-9)
-
-
-def test_quantiles_of_t_equal_the_table_of_the_intervals() -> None:
-    found = [t_quantile(0.975, degrees) for degrees in range(1, 14)]
-    assert found == pytest.approx(list(T_QUANTILES), abs=5e-8)
 
 
 def test_the_series_of_t_takes_over_without_a_step() -> None:
