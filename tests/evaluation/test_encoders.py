@@ -232,9 +232,8 @@ def test_a_hub_id_of_the_wrong_kind_is_refused_with_where_it_was_found(
         find_encoder("google/vit", "evaluation.image_encoder")
     (problem,) = refusal.value.problems
     assert problem == (
-        f"evaluation.image_encoder=google/vit (at {tmp_path}): is a vit model, not a DINOv2, CLIP or "
-        "SigLIP. Set evaluation.image_encoder to a DINOv2, CLIP or SigLIP as save_pretrained writes it, or to "
-        "pixels."
+        f"evaluation.image_encoder=google/vit (at {tmp_path}): is a vit model, not a DINOv2, CLIP or SigLIP. "
+        "Set evaluation.image_encoder to a DINOv2, CLIP or SigLIP as save_pretrained writes it, or to pixels."
     )
 
 
