@@ -74,12 +74,13 @@ class SampleFolder:
         self._index = self._folder / "samples.json"
 
     def has(self, name: str) -> bool:
-        """Whether this set was drawn for the same prompts, seeds and settings.
+        """Whether this set was drawn for the same prompts, seeds and settings, and is all there.
 
         What is known of the prompts beside their text is listed anew where it changed: no picture does.
         """
         listing = self._read()
-        if listing is None or name not in listing["sets"]:
+        rows = None if listing is None else listing["sets"].get(name)
+        if listing is None or rows is None or not all((self._folder / row["file"]).is_file() for row in rows):
             return False
         if (listing["schema"], listing["prompts"]) != (SCHEMA, self._prompts()):
             write_json(self._index, {**listing, "schema": SCHEMA, "prompts": self._prompts()})

@@ -3,6 +3,7 @@
 import json
 import shutil
 import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from engine.config import SamplingConfig
 from engine.config.errors import ConfigError
 from engine.models import checkpoint
 from engine.models.checkpoint import load_family
 from engine.sampling import draw
 from engine.sampling.picture_cache import LORA_PICTURES
 from engine.training.result import TrainResult
+from evaluation import drawing_plan
 from evaluation.drawing_plan import LoRARequest, RunRequest, plan_of_lora, plan_of_run
 from evaluation.generation import draw_for_scoring
 from tests.training.toy_runs import train_small
@@ -45,6 +48,12 @@ def prompts(tmp_path: Path) -> Path:
     path = tmp_path / "mine.txt"
     path.write_text("\n".join(TEXTS))
     return path
+
+
+@pytest.fixture
+def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LoRA files draw with 2 steps."""
+    monkeypatch.setattr(drawing_plan, "SamplingConfig", partial(SamplingConfig, steps=2))
 
 
 @pytest.fixture
@@ -91,30 +100,17 @@ def test_a_runs_own_prompts_and_seeds_give_the_pictures_that_training_drew(run: 
     assert np.abs(pixels(folder, "final") - pixels(folder, "base")).max() > 2  # the LoRA was on
 
 
-def test_a_lora_file_draws_the_same_pictures_as_its_run_and_its_base_is_not_drawn_again(
+@pytest.mark.usefixtures("two_steps")
+def test_a_lora_file_draws_the_pictures_of_its_run_and_none_of_them_again(
     run: Path, prompts: Path, tmp_path: Path, drawn_batches: list[int]
 ) -> None:
     of_run = draw_for_scoring(run_request(run, tmp_path, prompts=prompts, preset="quick"), console=QUIET)
     assert of_run == run / "evaluation/quick-mine" and drawn_batches == [2, 2]
     (lora,) = run.glob("*.safetensors")
-    # the recipe's 20 steps are not the 2 of the run
     of_file = draw_for_scoring(lora_request(lora, tmp_path, prompts=prompts, preset="quick"), console=QUIET)
-    assert drawn_batches == [2, 2, 2, 2]
-    settings = json.loads((of_file / "samples/samples.json").read_text())["settings"]
-    assert settings == {
-        "width": 64,
-        "height": 64,
-        "steps": 20,
-        "guidance_scale": 2.0,
-        "sampler": "ddim",
-        "negative_prompt": "",
-    }
-    again = draw_for_scoring(
-        lora_request(lora, tmp_path, prompts=prompts, preset="quick", out=tmp_path / "elsewhere"),
-        console=QUIET,
-    )
-    assert drawn_batches == [2, 2, 2, 2]  # all of it from the cache
-    assert np.array_equal(pixels(again, "final"), pixels(of_file, "final"))
+    assert drawn_batches == [2, 2]  # base, model, settings and weights are those of the run
+    for name in ("base", "final"):
+        assert np.array_equal(pixels(of_file, name), pixels(of_run, name))
 
 
 def test_what_is_there_is_not_loaded_for(
@@ -126,6 +122,18 @@ def test_what_is_there_is_not_loaded_for(
     monkeypatch.setattr(checkpoint, "load_family", _forbidden)
     assert draw_for_scoring(request, console=QUIET) == folder
     assert (folder / "samples/samples.json").read_bytes() == before
+
+
+def test_a_picture_that_was_removed_comes_back_from_the_cache(
+    run: Path, prompts: Path, tmp_path: Path, drawn_batches: list[int]
+) -> None:
+    request = run_request(run, tmp_path, prompts=prompts)
+    folder = draw_for_scoring(request, console=QUIET)
+    (gone, _) = sorted((folder / "samples/final").iterdir())
+    before = gone.read_bytes()
+    gone.unlink()
+    draw_for_scoring(request, console=QUIET)
+    assert gone.read_bytes() == before and drawn_batches == [2, 2]
 
 
 def test_after_a_kill_only_the_pictures_that_are_missing_are_drawn(
@@ -155,6 +163,7 @@ def test_after_a_kill_only_the_pictures_that_are_missing_are_drawn(
     assert not list(folder.rglob(".*"))  # nothing half-written
 
 
+@pytest.mark.usefixtures("two_steps")
 def test_another_file_under_the_same_name_is_drawn_anew(
     run: Path, prompts: Path, tmp_path: Path, drawn_batches: list[int]
 ) -> None:
@@ -200,6 +209,12 @@ def test_a_set_of_the_demo_is_the_file_beside_its_list(run: Path, tmp_path: Path
     tones = [prompt.tone for prompt in plan.prompts]
     assert tones.count("dark") == tones.count("bright") > 3
     assert plan.folder.name == "luminance"
+
+
+def test_a_lora_file_is_drawn_as_its_recipe_says(run: Path, prompts: Path, tmp_path: Path) -> None:
+    (lora,) = run.glob("*.safetensors")
+    sampling = plan_of_lora(lora_request(lora, tmp_path, prompts=prompts)).run.sampling
+    assert (sampling.steps, sampling.guidance_scale, list(sampling.seeds)) == (20, 2.0, [1, 2])
 
 
 def test_a_set_of_prompts_is_made_of_the_words_that_are_given(tmp_path: Path) -> None:
