@@ -5,12 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.config.sources import Sources
+from engine.sampling.prompt_file import Prompt
+from evaluation.embedder import Embedder
 from evaluation.encoders import EncoderKind, Vectors
+from evaluation.losses_file import Losses
 from evaluation.material import Material, ScoredPicture
 from evaluation.pictures import Pixels
+from evaluation.tools import Role, Tools
 
 PROMPTS = ["a sks dog", "a sks cat", "a red star"]
 
@@ -53,6 +58,28 @@ class ToyEncoder:
         return 100.0
 
 
+class ToyHead:
+    """Rates an embedding by its first number, times 10."""
+
+    def rate(self, vectors: Vectors) -> NDArray[np.float64]:
+        ratings: NDArray[np.float64] = 10 * vectors[:, 0].astype(np.float64)
+        return ratings
+
+
+def tools_of_toys(
+    vectors: Mapping[int, Sequence[float]],
+    texts: Mapping[str, Sequence[float]] | None = None,
+    *,
+    batch_size: int = 32,
+    roles: Sequence[Role] = tuple(Role),
+    has_head: bool = True,
+) -> Tools:
+    """One toy encoder for all roles, and a head."""
+    embedder = Embedder(ToyEncoder(vectors, texts), batch_size=batch_size)
+    head = ToyHead() if has_head else None
+    return Tools(dict.fromkeys(roles, embedder), aesthetic=head)  # type: ignore[arg-type]
+
+
 def save_picture(path: Path, number: int, size: int = 16) -> Path:
     """A healthy picture; its number is the red of its first pixel."""
     pixels = np.random.default_rng(number).integers(20, 236, size=(size, size, 3)).astype(np.uint8)
@@ -90,6 +117,70 @@ def material_of(folder: Path, **numbers: Mapping[int, Sequence[int]]) -> Materia
         for name, prompts in numbers.items()
     }
     return Material(pictures=pictures)
+
+
+# What full_material is made of: numbers of pictures around a circle by their angle, and its prompts.
+CIRCLE = {number: (float(np.cos(number / 40)), float(np.sin(number / 40))) for number in range(1, 61)}
+KINDS = ("concept", "concept", "concept", "concept", "plain", "plain")
+TONES = ("dark", "dark", "bright", "bright", None, None)
+
+
+def full_prompts(num_prompts: int) -> list[Prompt]:
+    """Four that ask for the concept, in the dark and in bright light, then two plain ones, and so on."""
+    return [
+        Prompt(text=f"prompt {index}", kind=KINDS[index % 6], tone=TONES[index % 6])
+        for index in range(num_prompts)
+    ]
+
+
+def full_tools(num_prompts: int = 6, *, batch_size: int = 32) -> Tools:
+    """Tools for full_material: every prompt's text lies at the angle 0."""
+    texts = {prompt.text: (1.0, 0.0) for prompt in full_prompts(num_prompts)}
+    return tools_of_toys(CIRCLE, texts, batch_size=batch_size)
+
+
+def full_material(folder: Path, *, num_prompts: int = 6, num_seeds: int = 2) -> Material:
+    """Material that lacks nothing that a metric needs; what is true is nearer to the angle 0 than the base's.
+
+    Pictures come from 60 files, which are left as they are, so that a large set is cheap.
+    """
+    files = {number: folder / f"{number}.png" for number in CIRCLE}
+    for number, path in files.items():
+        if not path.is_file():
+            save_picture(path, number)
+    prompts = full_prompts(num_prompts)
+    first = {"final": 1, "base": 31, "real": 3}
+    pictures = {
+        name: [
+            ScoredPicture(
+                set_name=name,
+                prompt_index=index,
+                prompt=prompt.text,
+                seed=seed,
+                path=files[number := offset + (5 * index + 7 * seed) % 25],
+                file=f"{name}/{number}.png",
+            )
+            for index, prompt in enumerate(prompts)
+            for seed in range(num_seeds)
+        ]
+        for name, offset in first.items()
+    }
+    rows = [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 6.0]]
+    return Material(
+        pictures=pictures,
+        prompts={prompt.text: prompt for prompt in prompts},
+        references=[files[number] for number in (2, 4, 6)],
+        held_out=[files[8]],
+        training=[files[number] for number in (2, 4, 6)],
+        losses=Losses(
+            on="training",
+            pictures=["a.png", "b.png"],
+            num_timesteps=1000,
+            timesteps=[125, 375, 625, 875],
+            base=rows,
+            final=[[loss / 2 for loss in row] for row in rows],
+        ),
+    )
 
 
 def write_samples(run: Path, sets: Mapping[str, Mapping[int, Sequence[int]]]) -> Path:
