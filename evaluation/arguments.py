@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "prompt_set": ("a set of prompts that is drawn: see sampling.prompt_set", _DRAWN),
     "model": ("the model that the LoRA is for: a recipe of conf/model, as sd15", ("lora",)),
     "checkpoint": ("the base model as a diffusers folder or hub id, in place of the recipe's", ("lora",)),
+    "strength": ("how strongly the LoRA acts: 1 as trained, 0 not at all", _DRAWN),
     "trigger": ("trigger words, which are taken out before a prompt is scored", _ALL),
     "class_word": ("what stands in their place", _ALL),
     "encoder": ("CLIP or SigLIP, for pictures and text: a folder or hub id", _ALL),
@@ -73,6 +74,11 @@ class Arguments:
     def folders(self) -> list[Path]:
         """The folders of compare."""
         return [Path(name) for name in _names(self.target)]
+
+    @property
+    def strength(self) -> float:
+        """Of the LoRA."""
+        return float(self.given.get("strength", "1"))
 
     @property
     def batch_size(self) -> int:
@@ -134,6 +140,8 @@ def _wrong_values(given: Mapping[str, str]) -> list[str]:
         problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
     if not re.fullmatch(r"[1-9]\d{0,4}", given.get("batch_size", "1")):
         problems.append(f"batch_size={given['batch_size']}: not a number of pictures. Give 1 to 99999.")
+    if not re.fullmatch(r"-?\d+(\.\d+)?", given.get("strength", "1")):
+        problems.append(f"strength={given['strength']}: not a number. Give 1, or 0.8.")
     if "external_scores" not in given:  # which may name metrics of its own
         problems += [
             unknown_name(name, tuple(METRICS), "metric")

@@ -5,17 +5,38 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
+from engine.compose.recipe import model_recipe
 from engine.compose.record import read_run_yaml
-from engine.config import RunConfig
+from engine.config import RunConfig, is_demo
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.arguments import Arguments
 from evaluation.check import check_sources
+from evaluation.recipe_sources import recipe_sources
 from evaluation.records import Scores
+from evaluation.run_material import Given
 from evaluation.summary import comparison_lines, score_lines
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 Progress = Callable[[int, int], None]
+
+
+class Asked(TypedDict):
+    """What is drawn for scores: the fields of a drawing_plan.Request."""
+
+    preset: str | None
+    prompt_set: str | None
+    prompts: Path | None
+    trigger: str | None
+    class_word: str | None
+    strength: float
+    cache_dir: Path
+    device: str
+    batch_size: int | None
 
 
 def run_command(arguments: Arguments) -> int:
@@ -76,6 +97,7 @@ def _score_run(arguments: Arguments) -> int:
     sources = _named_sources(arguments, record.sources)
     _check(sources)
     from evaluation.score_run import gallery_path, score_run
+    from evaluation.tracked import track_again
 
     cache_dir = _cache_dir(arguments, record.config)
     drawn = _draw_run(arguments, folder, cache_dir)
@@ -86,16 +108,66 @@ def _score_run(arguments: Arguments) -> int:
             device=_device(arguments),
             cache_dir=cache_dir,
             drawn=drawn,
-            external_scores=arguments.path("external_scores"),
+            given=_given_pictures(arguments),
             batch_size=arguments.batch_size,
             on_progress=on_progress,
         )
-    if drawn is not None:
+    if drawn is not None:  # other pictures than those that the run was tracked with
         return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
+    print("\n".join(track_again(scored, folder, record, warn=_warn)))
     from pages.run_page import read_run_folder, write_run_page
 
     write_run_page(read_run_folder(folder), folder / "index.html")
     return _tell(scored.scores, folder / "scores.json", gallery_path(folder))
+
+
+def _draw_run(arguments: Arguments, folder: Path, cache_dir: Path) -> Path | None:
+    """Draw the run's pictures anew where other prompts or seeds are asked for; where they lie."""
+    if not {"preset", "prompt_set", "prompts"} & arguments.given.keys():
+        return None
+    from evaluation.drawing_plan import RunRequest
+    from evaluation.generation import draw_for_scoring
+
+    return draw_for_scoring(RunRequest(run=folder, **_asked(arguments, cache_dir)), console=_console())
+
+
+def _score_lora(arguments: Arguments) -> int:
+    file, model = Path(arguments.target), arguments.given.get("model")
+    if model is None:
+        raise ConfigError(f"lora={file}: give model=, the recipe that it is for: demo, sd15.")
+    if not file.is_file():
+        raise ConfigError(f"lora={file}: no such file. Give a LoRA as .safetensors.")
+    cache_dir = _cache_dir(arguments, None)
+    recipe = model_recipe(model)
+    sources = _named_sources(arguments, recipe_sources(recipe, cache_dir))
+    _check(sources)
+    from evaluation.drawing_plan import LoRARequest
+    from evaluation.generation import draw_for_scoring
+    from evaluation.score_run import score_run
+
+    out = arguments.path("out") or file.with_name(f"{file.stem}-evaluation")
+    asked = _asked(arguments, cache_dir)
+    if "prompt_set" not in arguments.given:
+        asked["prompts"] = asked["prompts"] or sources.prompts
+    given = _given_pictures(arguments)
+    if given.training is None and is_demo(recipe):
+        given = replace(given, training=sources.pictures)
+    request = LoRARequest(
+        lora=file, out=out, model=model, checkpoint=arguments.given.get("checkpoint"), **asked
+    )
+    drawn = draw_for_scoring(request, console=_console())
+    with _progress() as on_progress:
+        scored = score_run(
+            drawn,
+            sources=sources,
+            device=_device(arguments),
+            cache_dir=cache_dir,
+            drawn=drawn,
+            given=given,
+            batch_size=arguments.batch_size,
+            on_progress=on_progress,
+        )
+    return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
 
 
 def _compare(arguments: Arguments) -> int:
@@ -123,7 +195,6 @@ def _report(arguments: Arguments) -> int:
 def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
     """The sources, changed as the command line says."""
     given = arguments.given
-    refs = arguments.path("refs")
     return replace(
         sources,
         encoder=given.get("encoder", sources.encoder),
@@ -132,7 +203,6 @@ def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
         aesthetic=arguments.path("aesthetic") or sources.aesthetic,
         trigger=given.get("trigger", sources.trigger),
         class_word=given.get("class_word", sources.class_word),
-        manifest=refs if refs is not None and not refs.is_dir() else sources.manifest,
         objectives=arguments.objectives if arguments.objectives is not None else sources.objectives,
     )
 
@@ -140,6 +210,30 @@ def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
 def _check(sources: Sources) -> None:
     if problems := check_sources(sources):
         raise ConfigError(problems)
+
+
+def _given_pictures(arguments: Arguments) -> Given:
+    return Given(
+        refs=arguments.path("refs"),
+        training=arguments.path("training"),
+        external_scores=arguments.path("external_scores"),
+    )
+
+
+def _asked(arguments: Arguments, cache_dir: Path) -> Asked:
+    """What is drawn, as the command line says."""
+    given = arguments.given
+    return {
+        "preset": given.get("preset"),
+        "prompt_set": given.get("prompt_set"),
+        "prompts": arguments.path("prompts"),
+        "trigger": given.get("trigger"),
+        "class_word": given.get("class_word"),
+        "strength": arguments.strength,
+        "cache_dir": cache_dir,
+        "device": _device(arguments),
+        "batch_size": arguments.batch_size if "batch_size" in given else None,
+    }
 
 
 def _device(arguments: Arguments) -> str:
@@ -151,16 +245,23 @@ def _cache_dir(arguments: Arguments, config: Mapping[str, object] | None) -> Pat
     return arguments.path("cache_dir") or Path(str(default))
 
 
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A bar on the terminal while pictures are looked at."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    from engine.sampling.drawing_bar import progress_bar
 
-    columns = (TextColumn("looking at pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress_bar(_console(), "looking at pictures") as on_progress:
+        yield on_progress
 
 
 def _tell(scores: Scores, *files: Path) -> int:

@@ -67,9 +67,9 @@ def open_picture(path: Path) -> Image.Image:
 
 def decode_picture(stream: BinaryIO) -> Image.Image:
     """As open_picture, of a file that is open; of 16-bit grey the upper 8 bits."""
-    with Image.open(stream) as file:
-        picture = ImageOps.exif_transpose(file)
-        picture.load()
+    picture: Image.Image = Image.open(stream)
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I"):  # convert() would clip it at 255
         grey = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
         picture = Image.fromarray(grey)
@@ -82,7 +82,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Pixels:

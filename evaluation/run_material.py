@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,40 +12,61 @@ from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from engine.data.layouts import scan_dataset
 from engine.sampling.prompt_file import Prompt, read_manifest_prompts
+from evaluation.folder import add_external_scores
 from evaluation.losses_file import read_losses
 from evaluation.material import BASE, FINAL, REAL, Material, ScoredPicture
+from evaluation.picture_folder import read_picture_folder
+from evaluation.reference_folder import read_references
 
 _SCHEMAS = (1, 2)  # of samples.json; in 1 prompts are texts alone
 
 
-def read_run_material(folder: Path, sources: Sources, *, drawn: Path | None = None) -> Material:
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Given:
+    """What is given beside a run, in place of what it knows itself."""
+
+    refs: Path | None = None  # true pictures: a folder, or a manifest that names them by prompt
+    training: Path | None = None  # the pictures that were trained on
+    external_scores: Path | None = None  # a table of what other programs gave
+
+
+def read_run_material(
+    folder: Path, sources: Sources, *, drawn: Path | None = None, given: Given | None = None
+) -> Material:
     """The base and final pictures of a run, true pictures of the same prompts, and what it was trained on.
 
     drawn   a folder with samples/ in place of the run's own: the same run, drawn for another preset
     raises  ConfigError for no samples.json, a picture or reference that it names and that is missing, a
             broken manifest
     """
-    drawn = drawn or folder
+    drawn, given = drawn or folder, given or Given()
     sets, told = _read_samples(drawn)
     if not sets[FINAL]:
         raise ConfigError(
             f"run={folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
         )
-    manifest = read_manifest(sources.manifest)
+    refs = None if given.refs is None else read_references(given.refs)
+    manifest = read_manifest(sources.manifest) if refs is None else refs.by_prompt
     real = _true_pictures(sets[FINAL], manifest, drawn)
     _refuse_missing([picture.path for of_set in (*sets.values(), real) for picture in of_set])
     learnt, held_out, notices = _learnt_pictures(folder)
-    return Material(
+    if given.training is not None:
+        learnt, held_out, notices = read_picture_folder(given.training, "training").paths, [], ()
+    true = learnt if refs is None else list(refs.unpaired)
+    material = Material(
         pictures={**sets, REAL: real},
         prompts={**told, **manifest},
-        references=learnt,
-        held_out=held_out,
+        references=true,
+        held_out=held_out if refs is None else [],
         training=learnt,
         losses=read_losses(folder),
         trigger=sources.trigger,
         class_word=sources.class_word,
         notices=notices,
     )
+    if given.external_scores is None:
+        return material
+    return add_external_scores(material, given.external_scores, folder=drawn)
 
 
 def read_manifest(path: Path | None) -> dict[str, Prompt]:

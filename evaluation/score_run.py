@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.config.sources import Sources
-from evaluation.folder import add_external_scores
 from evaluation.gallery import write_gallery_of
 from evaluation.outputs import write_outputs
-from evaluation.run_material import read_run_material
+from evaluation.run_material import Given, read_run_material
 from evaluation.score import Scored, score_material
 from evaluation.tools import Tools, load_tools
 
@@ -21,7 +20,7 @@ def score_run(
     device: str = "auto",
     cache_dir: Path | None = None,
     drawn: Path | None = None,
-    external_scores: Path | None = None,
+    given: Given | None = None,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Scored:
@@ -31,11 +30,10 @@ def score_run(
                skipped, with the reason in the row
     cache_dir  where embeddings are kept between runs; None: nowhere
     drawn      a folder with samples/ of the same run, drawn for another preset: it gets the outputs
+    given      references, training pictures and other programs' scores in place of the run's own
     raises     ConfigError: something that was named cannot be used; then nothing is written
     """
-    material = read_run_material(folder, sources, drawn=drawn)
-    if external_scores is not None:
-        material = add_external_scores(material, external_scores, folder=folder)
+    material = read_run_material(folder, sources, drawn=drawn, given=given)
     tools = tools_of(sources, device=device, cache_dir=cache_dir, batch_size=batch_size)
     scored = score_material(material, tools, objectives=sources.objectives, on_progress=on_progress)
     scored = replace(scored, scores=replace(scored.scores, run_id=_run_id(folder)))
@@ -45,7 +43,8 @@ def score_run(
         link = ("the run", "../index.html")
         write_gallery_of(scored, gallery_path(folder), title=folder.name, link=link)
     else:
-        write_gallery_of(scored, drawn / "index.html", title=f"{folder.name}, {drawn.name}")
+        title = folder.name if drawn == folder else f"{folder.name}, {drawn.name}"
+        write_gallery_of(scored, drawn / "index.html", title=title)
     return scored
 
 

@@ -1,9 +1,8 @@
 """Scores in words, for a terminal."""
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from evaluation.records import Difference, Measurement, Score, Scores, Verdict
+from evaluation.records import DEFAULT_OBJECTIVES, Difference, Measurement, Scope, Score, Scores, Verdict
 
 if TYPE_CHECKING:
     from evaluation.compare import ComparedMetric, Comparison
@@ -26,11 +25,7 @@ def score_lines(scores: Scores) -> list[str]:
         lines.append(
             f"  {'combined':<{_WIDTH}} {scores.combined.value:.3f}{spread}   0 = base, 1 = true pictures"
         )
-    reasons: defaultdict[str, list[str]] = defaultdict(list)
-    for row in scores.rows:
-        if row.skipped is not None:
-            reasons[row.skipped].append(row.metric)
-    lines += [f"  not measured: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    lines += _skipped_lines(scores)
     lines += [f"  excluded: {picture.file} ({picture.reason})" for picture in scores.excluded]
     if scores.truncated_prompts:
         lines.append(f"  {scores.truncated_prompts} prompts were longer than the encoder reads and were cut")
@@ -57,6 +52,15 @@ def step_words(step: Difference) -> str:
     return f"{step.value:+.3f} ± {step.spread:.3f}, {verdict}"
 
 
+def _skipped_lines(scores: Scores) -> list[str]:
+    """Why there is no value of what a run is judged by; of the rest the names: the gallery says why."""
+    asked = {*DEFAULT_OBJECTIVES, *scores.objectives}
+    skipped = [row for row in scores.rows if row.skipped is not None]
+    lines = [f"  not measured: {row.metric}: {row.skipped}" for row in skipped if row.metric in asked]
+    others = [row.metric for row in skipped if row.metric not in asked]
+    return [*lines, f"  not measured: {', '.join(others)} (the gallery says why)"] if others else lines
+
+
 def _compared_lines(metric: "ComparedMetric") -> list[str]:
     lines = []
     steps = [step_words(step) for step in metric.steps]
@@ -73,7 +77,8 @@ def _lines(row: Score) -> list[str]:
     assert row.final is not None, "only what was measured"
     before = "" if row.base is None else f"{_measured(row.base)} -> "
     real = "" if row.real is None or row.encoder is None else f", true pictures {row.real.value:.3f}"
-    count = f"n={row.final.n}" + (f", {row.final.num_prompts} prompts" if row.final.num_prompts else "")
+    of_prompts = "" if row.scope is Scope.set else f", {row.final.num_prompts} prompts"
+    count = f"n={row.final.n}{of_prompts}"
     lines = [f"  {row.metric:<{_WIDTH}} {before}{_measured(row.final)}{real}   {count}"]
     if row.difference is not None:
         spread = "" if row.difference.spread is None else f" ± {row.difference.spread:.3f}"

@@ -1,5 +1,6 @@
 """What a tracked run is told of its scores: numbers, and a table with the pictures."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,16 +38,14 @@ def final_scores(scored: Scored) -> FinalScores:
     return FinalScores(values=values, rows=rows)
 
 
-def track_again(
-    scored: Scored, folder: Path, record: RunRecord, *, step: int, warn: Callable[[str], None]
-) -> list[str]:
+def track_again(scored: Scored, folder: Path, record: RunRecord, *, warn: Callable[[str], None]) -> list[str]:
     """Send the scores of a run that was scored again to its wandb run, where it has one.
 
     returns  what the user can do with them (wandb's address or sync command)
     """
     if not (folder / "wandb").is_dir():
         return []
-    run = run_from_record(record)
+    run, step = run_from_record(record), _last_step(folder)
     tracked = TrackedRun(
         folder=folder,
         name=folder.name,
@@ -59,3 +58,9 @@ def track_again(
     trackers.add_wandb(run.tracking, tracked)
     trackers.scores(step, final_scores(scored))
     return trackers.finish(Outcome.completed)
+
+
+def _last_step(folder: Path) -> int:
+    path = folder / "result.json"
+    steps = json.loads(path.read_text(encoding="utf-8")).get("total_steps") if path.is_file() else None
+    return int(steps or 0)

@@ -52,6 +52,7 @@ class ScoreRow:
     anchored: float | None = None
     anchored_spread: float | None = None
     remark: str | None = None  # why there is no value, or what to know about it
+    is_key: bool = True  # what the run is judged by: an objective, or the constraint
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,6 +75,7 @@ class RunPage:
     learning_rate: list[Point] = field(default_factory=list)
     scores: list[ScoreRow] = field(default_factory=list)
     excluded: list[tuple[str, str]] = field(default_factory=list)  # picture, why it was not scored
+    gallery: str | None = None  # relative path of the page with all scores of all pictures
     config: str | None = None  # run.yaml as it is
     problems: list[str] = field(default_factory=list)  # what could not be read: its file, then why
 

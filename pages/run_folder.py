@@ -10,7 +10,9 @@ from pages.run_data import Pair, Point, PromptPictures, RunPage, ScoreRow, Strip
 
 _Json = Mapping[str, object]
 _STEP = "step"
-_SCHEMA = 1  # of all JSON files in a run folder
+_SCHEMAS = {"samples.json": (1, 2), "scores.json": (2,)}  # of the JSON files in a run folder; else 1
+_CONSTRAINT = "health"
+_GALLERY = "evaluation/index.html"
 
 
 def read_run_folder(folder: Path) -> RunPage:
@@ -28,7 +30,8 @@ def read_run_folder(folder: Path) -> RunPage:
         loss=columns.get("loss", []),
         val_loss=columns.get("val_loss") or _points(result.get("val_losses")),
         learning_rate=columns.get("lr", []),
-        scores=[_score_row(row) for row in _rows(scores.get("rows"))],
+        scores=[_score_row(row, _list(scores.get("objectives"))) for row in _rows(scores.get("rows"))],
+        gallery=_GALLERY if (folder / _GALLERY).is_file() else None,
         excluded=[(str(row.get("file")), str(row.get("reason"))) for row in _rows(scores.get("excluded"))],
         config=_read_text(folder / "run.yaml", problems),
         problems=problems,
@@ -129,7 +132,7 @@ def _drawing(samples: _Json) -> str | None:
     return ", ".join(words) or None
 
 
-def _score_row(row: _Json) -> ScoreRow:
+def _score_row(row: _Json, objectives: Sequence[object]) -> ScoreRow:
     base, final, real = (_mapping(row.get(name)) for name in ("base", "final", "real"))
     difference = _mapping(row.get("difference"))
     return ScoreRow(
@@ -148,6 +151,7 @@ def _score_row(row: _Json) -> ScoreRow:
         anchored=_float(row.get("anchored")),
         anchored_spread=_float(row.get("anchored_spread")),
         remark=_text(row.get("skipped")) or _text(row.get("note")),
+        is_key=row.get("metric") in (*objectives, _CONSTRAINT),
     )
 
 
@@ -196,7 +200,7 @@ def _read_json(path: Path, problems: list[str]) -> _Json:
     except (ValueError, RecursionError) as error:
         problems.append(f"{path.name} cannot be read ({error}).")
         return {}
-    if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
+    if not isinstance(data, dict) or data.get("schema") not in _SCHEMAS.get(path.name, (1,)):
         problems.append(f"{path.name} is of another version, or not what its name says.")
         return {}
     return cast(_Json, data)

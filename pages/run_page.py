@@ -10,6 +10,7 @@ from pages.document import document, write_page
 from pages.pictures_part import pictures_part, strips_part
 from pages.run_data import RunPage, ScoreRow
 from pages.run_folder import duration, read_run_folder
+from pages.verdicts import verdict_words
 
 __all__ = ["RunPage", "read_run_folder", "run_page_html", "write_run_page"]
 
@@ -20,13 +21,6 @@ _SAYINGS = {
     "interrupted": "It was stopped; the same command goes on from its last checkpoint.",
     "pruned": "The sweep stopped it early.",
     "failed": "It stopped with an error.",
-}
-_VERDICTS = {
-    "better": ("better than the base", "good"),
-    "worse": ("worse than the base", "bad"),
-    "within_noise": ("within the noise", "wait"),
-    "unchanged": ("unchanged", "none"),
-    "one_prompt": ("one prompt: no interval", "none"),
 }
 
 
@@ -51,15 +45,6 @@ def run_page_html(page: RunPage) -> str:
         "<footer>Made by Diffusion Sweeper. This file holds everything it shows.</footer>",
     ]
     return document(title=f"{page.title} - {page.outcome or 'not ended'}", body="\n".join(filter(None, body)))
-
-
-def verdict(row: ScoreRow) -> tuple[str, str]:
-    """Whether the change stands out of the noise: words, and the class of their badge."""
-    if row.final is None:
-        return "not measured", "none"
-    if row.verdict is None:
-        return "no base to compare with", "none"
-    return _VERDICTS.get(row.verdict, (row.verdict, "none"))
 
 
 def _header(page: RunPage) -> str:
@@ -90,13 +75,12 @@ def _tiles(page: RunPage) -> str:
     if not page.scores:
         why = "" if page.is_unreadable("scores.json") else ": this run was not scored, or not yet"
         return f'<p class="empty">There are no scores{why}.</p>'
-    return (
-        f'<section class="tiles" aria-label="scores">{"".join(_tile(row) for row in page.scores)}</section>'
-    )
+    tiles = "".join(_tile(row) for row in page.scores if row.is_key)
+    return f'<section class="tiles" aria-label="scores">{tiles}</section>'
 
 
 def _tile(row: ScoreRow) -> str:
-    words, badge = verdict(row)
+    words, badge = verdict_words(row.verdict, is_measured=row.final is not None)
     if row.final is None:
         numbers, small = "-", row.remark or ""
     else:
@@ -173,7 +157,7 @@ def _score_table(page: RunPage) -> str:
     head = "".join(
         f"<th>{name}</th>" for name in ("Score", "Base", "Result", "Change", "", "True", "Anchored", "n")
     )
-    rows = "".join(_table_row(row) for row in page.scores)
+    rows = "".join(_table_row(row) for row in page.scores if row.final is not None or row.is_key)
     excluded = "".join(
         f'<p class="notice">Not scored: {escape(file)} is {escape(reason)}.</p>'
         for file, reason in page.excluded
@@ -182,12 +166,22 @@ def _score_table(page: RunPage) -> str:
         "<section><h2>Scores</h2>"
         '<p class="soft">± is half of a 95 % interval over prompts. The change is paired: same prompt, same '
         "seed. Anchored: 0 is the base, 1 is what true pictures score.</p>"
-        f'{excluded}<div class="box scroll"><table><tr>{head}</tr>{rows}</table></div></section>'
+        f'{excluded}<div class="box scroll"><table><tr>{head}</tr>{rows}</table></div>'
+        f"{_beside(page)}</section>"
     )
 
 
+def _beside(page: RunPage) -> str:
+    """What was not measured, and where the scores of single pictures are."""
+    skipped = [row.title for row in page.scores if row.final is None and not row.is_key]
+    words = f'<p class="soft">Not measured: {escape(", ".join(skipped))}.</p>' if skipped else ""
+    if page.gallery is None:
+        return words
+    return f'{words}<p><a href="{escape(page.gallery)}">Every picture with its scores</a></p>'
+
+
 def _table_row(row: ScoreRow) -> str:
-    words, badge = verdict(row)
+    words, badge = verdict_words(row.verdict, is_measured=row.final is not None)
     remark = f"<br><small class='soft'>{escape(row.remark)}</small>" if row.remark else ""
     name = f"<td><b>{escape(row.title)}</b><br><small class='soft'>{escape(row.scale)}</small>{remark}</td>"
     cells: Sequence[str] = (

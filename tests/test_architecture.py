@@ -65,6 +65,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.compose",
         "engine.training.tracker",
         "engine.training.tracking",
+        "demo.folder",  # of a LoRA file for the demo, which no run says anything about
         "pages",
     ),
     "kohya": (

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig, WandbMode
-from engine.training.tracker import FinalScores, ScoredRow, TrackedPicture, TrackedRun, picture_group, value_name
+from engine.training.tracker import (
+    FinalScores,
+    ScoredRow,
+    TrackedPicture,
+    TrackedRun,
+    picture_group,
+    value_name,
+)
 
 if TYPE_CHECKING:
     import wandb

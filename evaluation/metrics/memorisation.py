@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.material import REAL, Material, ScoredPicture
+from evaluation.material import FINAL, REAL, Material, ScoredPicture
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
 from evaluation.statistics import Value
@@ -92,6 +92,7 @@ MEMORISATION = Metric(
     needs=(Need.training,),
     role=Role.image,
     measure=measure_memorisation,
+    sets=(FINAL, REAL),
 )
 COPIES = Metric(
     name="copies",
@@ -102,4 +103,5 @@ COPIES = Metric(
     needs=(Need.training,),
     role=Role.image,
     measure=measure_copies,
+    sets=(FINAL, REAL),
 )

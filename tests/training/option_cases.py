@@ -86,6 +86,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.default_batch_size": _learnt("model.default_batch_size=3", _BATCH),
     "model.default_guidance": _drawn("model.default_guidance=4"),
     "model.encoder": _scored("model.encoder={desk}/other_clip"),
+    "model.image_encoder": _scored("model.image_encoder=pixels"),
     "network.layers": _learnt("network.layers=[attention,convolutions]"),
     "network.rank": _learnt("network.rank=3"),
     "network.alpha": _learnt("network.alpha=0.5"),
@@ -196,6 +197,12 @@ OPTIONS: dict[str, Changes | Shown] = {
     "sampling.batch_size": Shown("test_so_many_pictures_are_drawn_at_a_time_and_they_are_the_same"),
     "evaluation.enabled": Changes("evaluation.enabled=true", frozenset({"files", "scores"}), ()),
     "evaluation.encoder": _scored("evaluation.encoder={desk}/other_clip"),
+    "evaluation.image_encoder": _scored("evaluation.image_encoder=pixels"),
+    "evaluation.preference": _scored("evaluation.preference={desk}/other_clip"),
+    "evaluation.aesthetic": Shown(
+        "tests/evaluation/test_aesthetic_head.py::test_tools_rate_pictures_by_their_embeddings"
+    ),
+    "evaluation.objectives": _scored("evaluation.objectives=[diversity]"),
     "evaluation.references": _scored("evaluation.references={desk}/manifest.json"),
     "tracking.wandb": Changes("tracking.wandb=offline", _FILES),
     "tracking.project": Shown(_WANDB),
