@@ -1,4 +1,4 @@
-"""python -m evaluation images=DIR | run=RUN_DIR | lora=FILE | compare=[A,B] | report: how good are these pictures."""
+"""python -m evaluation images=DIR | run=DIR | lora=FILE | compare=[A,B] | report: how good is it."""
 
 import sys
 from collections.abc import Sequence

@@ -35,7 +35,7 @@ def comparison_page(comparison: Comparison, beside: Path) -> ComparePage:
     notices = [f"{one.name}: {notice}" for one in folders for notice in one.scores.notices]
     return ComparePage(
         title=" - ".join(one.name for one in folders),
-        lead=f"{comparison.num_pairs} pictures of the same prompts and seeds in each of {len(folders)} folders.",
+        lead=f"{comparison.num_pairs} pictures of the same prompts and seeds in each of {len(folders)}.",
         notices=notices,
         runs=[ComparedRun(name=one.name, link=_link(one, beside)) for one in folders],
         metrics=[_scores(metric, objectives) for metric in comparison.metrics],

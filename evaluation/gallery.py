@@ -123,12 +123,9 @@ def _noise(scores: Scores) -> list[str]:
         if noise.between_prompts is not None and noise.within_prompts is not None:
             total = noise.between_prompts + noise.within_prompts
             share = noise.between_prompts / total if total else 0.0
-            parts = f" {share:.0%} of the variance of its differences lies between prompts, the rest between seeds."
-        half = (
-            ""
-            if noise.prompts_for_half is None
-            else (f"; half of that would need {noise.prompts_for_half} prompts")
-        )
+            parts = f" {share:.0%} of their variance lies between prompts, the rest between seeds."
+        prompts = noise.prompts_for_half
+        half = "" if prompts is None else f"; half of that would need {prompts} prompts"
         sentences.append(
             f"{row.title}: these pictures tell a difference of {noise.smallest_difference:.3f} from noise "
             f"(95 % confidence, 80 % power){half}.{parts}"

@@ -13,7 +13,7 @@ from evaluation.score import Scored, score_material
 from evaluation.tools import Tools, load_tools
 
 
-def score_run(
+def score_run(  # noqa: PLR0913  (the options of a scoring)
     folder: Path,
     *,
     sources: Sources,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 PIXELS = "pixels"  # an encoder that needs no model
 
 
@@ -16,4 +15,4 @@ class EvaluationConfig:
     preference: str | None = None  # PickScore as a folder or hub id; null: not measured
     aesthetic: str | None = None  # file of the LAION head, on a CLIP ViT-L/14 as encoder; null: not measured
     references: str | None = None  # manifest (prompts.json) that names true pictures of each prompt
-    objectives: list[str] | None = None  # metrics that must be there; null: likeness and adherence, if they can
+    objectives: list[str] | None = None  # metrics that must be there; null: likeness, adherence

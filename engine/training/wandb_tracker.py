@@ -111,7 +111,7 @@ class WandbTracker:
         self._run.log({"train/step": step, f"samples/{picture_group(set_name)}": images}, step=step)
 
     def scores(self, step: int, scores: FinalScores) -> None:
-        """Scores under eval/, in the history and therefore in the summary; a table of the pictures beside them."""
+        """Scores under eval/, in the history and so in the summary; beside them a table of the pictures."""
         values: dict[str, object] = {f"eval/{name}": value for name, value in scores.values.items()}
         if scores.rows:
             values["eval/pictures"] = _table(scores.rows)
