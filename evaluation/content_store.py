@@ -54,19 +54,26 @@ class ContentStore:
         content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         checksum = np.frombuffer(_digest(content), dtype=np.uint8)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            half_written.write_bytes(save({**content, _CHECKSUM: checksum}))
+            _write(half_written, save({**content, _CHECKSUM: checksum}))
             half_written.replace(path)
         except OSError as error:
             self._is_writable = False
             _LOG.warning("%s cannot be written (%s): the next scoring computes again.", self.folder, error)
         finally:
             with contextlib.suppress(OSError):
-                half_written.unlink(missing_ok=True)
+                half_written.unlink(missing_ok=True)  # where the disk was full or Ctrl-C came
 
     def _path_of(self, folder: Path, key: str) -> Path:
         """ab/abcd....safetensors, as the other caches have it: python -m engine cache prunes them alike."""
         return folder / key[:2] / f"{key}.safetensors"
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except FileNotFoundError:  # the first entry of its folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _digest(arrays: Arrays) -> bytes:

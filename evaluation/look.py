@@ -69,8 +69,10 @@ def look_at(
     queues = _Queues(lookers)
     failed: dict[Path, Exception] = {}
     unique = list(dict.fromkeys(paths))
+    todo = [path for path in unique if not _is_seen(path, lookers, hashes)]
     ahead = max((looker.batch_size for looker in lookers), default=1)
-    for done, seen in enumerate(_in_order(lambda path: _see(path, lookers, hashes), unique, ahead), start=1):
+    found = _in_order(lambda path: _see(path, lookers, hashes), todo, ahead)
+    for done, seen in enumerate(found, start=len(unique) - len(todo) + 1):
         if seen.error is not None:
             failed[seen.path] = seen.error
         elif seen.content is not None:
@@ -110,12 +112,18 @@ def _flush(looker: Looker, queue: dict[str, object]) -> None:
     queue.clear()
 
 
+def _is_seen(path: Path, lookers: Sequence[Looker], hashes: FileHashes) -> bool:
+    """Without a thread: a few small reads of the cache are done sooner than handed over."""
+    try:
+        content = hashes.known(path)
+    except OSError:
+        return False
+    return content is not None and not _wanting(content, lookers)
+
+
 def _see(path: Path, lookers: Sequence[Looker], hashes: FileHashes) -> _Seen:
     """Runs in a thread. The hash is of the bytes that are decoded, whatever happens to the file meanwhile."""
     try:
-        content = hashes.known(path)
-        if content is not None and not _wanting(content, lookers):
-            return _Seen(path, content)
         content, data = hashes.read(path)
         seen = _Seen(path, content)
         wanting = _wanting(content, lookers)
