@@ -9,7 +9,7 @@ from PIL import Image
 from score_toys import save_picture
 
 from demo.folder import CONCEPTS, prepare_demo
-from evaluation.metrics.health import find_fault, find_pixel_fault
+from evaluation.pixel_facts import find_pixel_fault, read_facts
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, size=(32, 32, 3)).astype(np.uint8)
@@ -66,14 +66,14 @@ def test_an_unusual_picture_is_not_a_faulty_one(pixels: NDArray[np.uint8]) -> No
 
 
 def test_a_healthy_file_has_no_fault_and_a_black_one_has(tmp_path: Path) -> None:
-    assert find_fault(save_picture(tmp_path / "good.png", 7)) is None
+    assert read_facts(save_picture(tmp_path / "good.png", 7)).fault is None
     Image.fromarray(filled(0, 0, 0)).save(tmp_path / "black.png")
-    assert find_fault(tmp_path / "black.png") == "black"
+    assert read_facts(tmp_path / "black.png").fault == "black"
 
 
 def test_a_transparent_picture_is_looked_at_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "empty.png")
-    assert find_fault(tmp_path / "empty.png") == "white"
+    assert read_facts(tmp_path / "empty.png").fault == "white"
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "cut", "folder"])
@@ -85,11 +85,11 @@ def test_a_file_that_is_no_picture_is_unreadable(tmp_path: Path, damage: str) ->
         path.mkdir()
     else:
         path.write_bytes({"text": b"no picture", "empty": b"", "cut": content[: len(content) // 2]}[damage])
-    assert find_fault(path) == "unreadable"
+    assert read_facts(path).fault == "unreadable"
 
 
 @pytest.mark.parametrize("concept", CONCEPTS)
 def test_no_true_picture_of_the_demo_is_called_faulty(tmp_path: Path, concept: str) -> None:
     references = sorted(prepare_demo(concept, tmp_path).references.glob("*.png"))
-    assert len(references) == 64
-    assert [path.name for path in references if find_fault(path) is not None] == []
+    assert len(references) >= 64
+    assert [path.name for path in references if read_facts(path).fault is not None] == []

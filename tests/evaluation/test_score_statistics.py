@@ -1,24 +1,29 @@
 """Means, intervals, differences and anchored scores, computed by hand; then what the intervals cover."""
 
 from collections.abc import Sequence
-from math import gamma, pi, sqrt
+from math import hypot, sqrt
 
 import numpy as np
 import pytest
 
 from evaluation.records import Direction, Verdict
 from evaluation.statistics import (
-    T_QUANTILES,
+    Anchored,
     Value,
     anchor,
     half_width,
+    harmonic_mean,
     judge,
+    paired_changes,
     paired_difference,
     prompt_means,
+    pseudo_values,
     summarise,
 )
+from evaluation.student import t_quantile
 
-T1, T2 = 12.7062047, 4.3026527  # 97.5 % quantiles of Student's t at 1 and 2 degrees of freedom
+# 97.5 % quantiles of Student's t at 1, 2 and 3 degrees of freedom, from a printed table.
+T1, T2, T3 = 12.7062047, 4.3026527, 3.1824463
 
 
 def values_of(*prompts: Sequence[float]) -> list[Value]:
@@ -66,17 +71,9 @@ def test_prompt_means_come_in_the_order_of_the_prompts() -> None:
     assert list(prompt_means(values[::-1]).items()) == [(0, 1.5), (1, 4.0)]
 
 
-@pytest.mark.parametrize("freedom", range(1, 14))
-def test_the_t_quantiles_leave_a_fortieth_above(freedom: int) -> None:
-    """The integral of Student's density from 0 to the quantile is 0.475."""
-    points = np.linspace(0, T_QUANTILES[freedom - 1], 200_001)
-    scale = gamma((freedom + 1) / 2) / (sqrt(freedom * pi) * gamma(freedom / 2))
-    density = scale * (1 + points**2 / freedom) ** (-(freedom + 1) / 2)
-    assert np.trapezoid(density, points) == pytest.approx(0.475, abs=1e-7)
-
-
 def test_from_fifteen_prompts_on_prompts_are_resampled() -> None:
     means = np.random.default_rng(3).normal(size=15).tolist()
+    assert t_quantile(0.975, 13) == pytest.approx(2.1603687, abs=1e-7)
     assert half_width(means[:14]) == pytest.approx(2.1603687 * np.std(means[:14], ddof=1) / sqrt(14))
     # The bootstrap's mean is near normal, with the deviation of the sample itself.
     assert half_width(means) == pytest.approx(1.96 * np.std(means) / sqrt(15), rel=0.06)
@@ -87,13 +84,15 @@ def test_the_same_values_give_the_same_interval() -> None:
     assert half_width(means) == half_width(means)
 
 
-def covered_share(num_prompts: int, *, by_prompt: bool) -> float:
-    """How often the 95 % interval of 4 pictures a prompt holds the true mean, 0."""
+def covered_share(num_prompts: int, *, by_prompt: bool, between: float = 1.0, seeds: int = 4) -> float:
+    """How often the 95 % interval of a mean, 0, holds it: prompts of variance `between`, pictures of 1."""
     rng, hits = np.random.default_rng(5), 0
     for _ in range(400):
-        pictures = rng.normal(size=(num_prompts, 1)) + rng.normal(size=(num_prompts, 4))
+        prompts = rng.normal(scale=sqrt(between), size=(num_prompts, 1))
+        pictures = prompts + rng.normal(size=(num_prompts, seeds))
         if by_prompt:
-            width = half_width(pictures.mean(axis=1).tolist())
+            summary = summarise(values_of(*pictures.tolist()))
+            width = None if summary is None else summary.spread
         else:
             width = 1.96 * float(np.std(pictures)) / sqrt(pictures.size)
         assert width is not None
@@ -101,10 +100,97 @@ def covered_share(num_prompts: int, *, by_prompt: bool) -> float:
     return hits / 400
 
 
-def test_intervals_over_prompts_cover_what_they_say_and_those_over_pictures_do_not() -> None:
-    assert 0.93 <= covered_share(10, by_prompt=True) <= 0.97
-    assert 0.90 <= covered_share(20, by_prompt=True) <= 0.97
+@pytest.mark.parametrize("between", [0.0, 0.3, 3.0])
+def test_intervals_of_ten_prompts_and_four_seeds_cover_what_they_say(between: float) -> None:
+    assert 0.90 <= covered_share(10, by_prompt=True, between=between) <= 0.99
+
+
+def test_intervals_of_twenty_resampled_prompts_cover_nearly_what_they_say() -> None:
+    assert 0.90 <= covered_share(20, by_prompt=True) <= 0.99
+
+
+def test_intervals_over_pictures_would_claim_too_much() -> None:
     assert covered_share(10, by_prompt=False) < 0.8
+
+
+def test_an_interval_over_types_covers_what_it_says_though_types_differ() -> None:
+    rng, hits = np.random.default_rng(6), 0
+    types = {prompt: "abcd"[prompt // 3] for prompt in range(12)} | {12: "trigger"}
+    shifts = [*np.array([0.0, 5.0, -3.0, 1.0]).repeat(3).tolist(), 7.0]
+    for _ in range(400):
+        summary = summarise(values_of(*(rng.normal(size=(13, 1)) + np.array(shifts)[:, None])), types=types)
+        assert summary is not None and summary.spread is not None
+        hits += abs(summary.value - 2.0) <= summary.spread  # the mean of 0, 5, -3, 1 and 7
+    assert 0.90 <= hits / 400 <= 0.99
+
+
+def test_types_weigh_equally_however_many_prompts_they_have() -> None:
+    types = {0: "style", 1: "style", 2: "style", 3: "content", 4: "content", 5: "trigger"}
+    values = values_of([1.0], [2.0], [3.0], [5.0, 5.0], [7.0], [9.0])
+    summary = summarise(values, types=types)
+    assert summary is not None
+    assert (summary.value, summary.n, summary.num_prompts) == (pytest.approx((2 + 6 + 9) / 3), 7, 6)
+    # Squares within types: 2 of style, 2 of content, 0 of the single trigger prompt, at 2 + 1 degrees.
+    # The mean of the types' means has the variance s^2 (1/3 + 1/2 + 1) / 9.
+    expected = T3 * sqrt(4 / 3 * (1 / 3 + 1 / 2 + 1) / 9)
+    assert summary.spread == pytest.approx(expected)
+
+
+def test_a_difference_over_types_is_the_mean_of_the_types_differences() -> None:
+    types = {0: "a", 1: "a", 2: "b"}
+    final, base = values_of([3.0], [5.0], [9.0]), values_of([1.0], [1.0], [1.0])
+    change = paired_difference(final, base, direction=Direction.higher, types=types)
+    assert change is not None and change.value == pytest.approx((3 + 8) / 2)
+    assert change.spread == pytest.approx(T1 * sqrt(2 * (1 / 2 + 1) / 4))
+
+
+def test_one_prompt_of_each_type_has_a_value_but_no_interval() -> None:
+    summary = summarise(values_of([1.0], [3.0]), types={0: "a", 1: "b"})
+    assert summary is not None and (summary.value, summary.spread) == (2.0, None)
+
+
+def test_a_single_type_is_as_none_and_a_prompt_without_one_is_a_type_of_its_own() -> None:
+    values = values_of([1.0], [2.0], [6.0])
+    assert summarise(values, types=dict.fromkeys(range(3), "a")) == summarise(values)
+    assert summarise(values, types={2: "a"}) == summarise(values, types={0: "b", 1: "b", 2: "a"})
+
+
+def test_the_pseudo_values_of_a_mean_are_its_values() -> None:
+    numbers = [1.0, 4.0, 10.0, 5.0]
+    without = {place: (sum(numbers) - number) / 3 for place, number in enumerate(numbers)}
+    found = pseudo_values(5.0, without)
+    assert [value.value for value in found] == pytest.approx(numbers)
+    assert [(value.prompt_index, value.seed) for value in found] == [(place, None) for place in range(4)]
+    assert summarise(found, whole=5.0) == summarise(values_of(*([number] for number in numbers)))
+
+
+def test_the_pseudo_values_of_a_square_by_hand() -> None:
+    """(mean)^2 of 1, 2, 6: 9; without each 16, 12.25, 2.25; 27 - 2 x each."""
+    found = pseudo_values(9.0, {2: 2.25, 0: 16.0, 1: 12.25})
+    assert [(value.prompt_index, value.value) for value in found] == [(0, -5.0), (1, 2.5), (2, 22.5)]
+    summary = summarise(found, whole=9.0)
+    assert summary is not None and (summary.value, summary.num_prompts) == (9.0, 3)
+    assert summary.spread == pytest.approx(T2 * np.std([-5, 2.5, 22.5], ddof=1) / sqrt(3))
+
+
+def test_nothing_can_be_left_out_of_one_prompt() -> None:
+    assert pseudo_values(3.0, {}) == []
+
+
+def test_the_change_of_a_whole_is_taken_where_both_have_the_same_prompts() -> None:
+    final, base = pseudo_values(3.0, {0: 2.0, 1: 5.0}), pseudo_values(1.0, {0: 1.5, 1: 0.5})
+    change = paired_difference(final, base, direction=Direction.lower, whole=2.0)
+    # 2 x 3 - 2 = 4 and 1; 2 - 1.5 = .5 and 1.5: changes of 3.5 and -.5.
+    assert change is not None and change.value == 2.0
+    assert change.spread == pytest.approx(T1 * 2)
+    alone = paired_difference(final, base[:1], direction=Direction.lower, whole=2.0)
+    assert alone is not None and (alone.value, alone.num_prompts) == (3.5, 1)
+
+
+def test_changes_come_in_the_order_of_the_final_values() -> None:
+    final, base = values_of([5.0, 1.0], [2.0]), values_of([1.0, 1.0], [1.0])
+    found = paired_changes(final[::-1], base)
+    assert [(one.prompt_index, one.seed, one.value) for one in found] == [(1, 0, 1), (0, 1, 0), (0, 0, 4)]
 
 
 def test_a_paired_difference_takes_out_what_prompts_have_in_common() -> None:
@@ -216,3 +302,49 @@ def test_there_is_no_anchored_score_without_room_between_base_and_real(
     anchored = anchor(BASE, values_of(*base), values_of(*real), direction=Direction.higher)
     assert anchored.score is None and anchored.spread is None
     assert anchored.reason is not None and reason in anchored.reason
+
+
+def test_true_pictures_of_no_prompt_are_every_prompts_room() -> None:
+    real = [Value(prompt_index=-1 - place, seed=None, value=value) for place, value in enumerate((0.6, 0.8))]
+    final = values_of([0.45], [0.35], [0.55])
+    anchored = anchor(final, BASE, real, direction=Direction.higher)  # room of .5, gain of .25
+    assert anchored.score == pytest.approx(0.5)
+    assert anchored.spread == pytest.approx(T2 * 0.2 / sqrt(3))  # .1 over the room
+
+
+def test_true_pictures_of_other_prompts_are_nobodys_room() -> None:
+    real = [Value(prompt_index=7, seed=0, value=0.9)]
+    assert anchor(REAL, BASE, real, direction=Direction.higher).score is None
+
+
+def test_the_harmonic_mean_and_its_spread_by_hand() -> None:
+    """2 / (1 / .5 + 1 / .25) = 1/3; weights (1/3 / .5)^2 / 2 = 2/9 and (1/3 / .25)^2 / 2 = 8/9."""
+    found = harmonic_mean([Anchored(score=0.5, spread=0.09), Anchored(score=0.25, spread=0.045)])
+    assert found.score == pytest.approx(1 / 3)
+    assert found.spread == pytest.approx(hypot(2 / 9 * 0.09, 8 / 9 * 0.045))
+    assert found.reason is None
+
+
+def test_the_harmonic_mean_of_equal_scores_is_the_score_and_surer_than_each() -> None:
+    found = harmonic_mean([Anchored(score=0.7, spread=0.1)] * 2)
+    assert found.score == pytest.approx(0.7) and found.spread == pytest.approx(0.1 / sqrt(2))
+    three = harmonic_mean([Anchored(score=1.0, spread=0.1)] * 3)
+    assert (three.score, three.spread) == (pytest.approx(1), pytest.approx(0.1 / sqrt(3)))
+
+
+def test_the_harmonic_mean_is_nought_where_one_is_not_above_its_base() -> None:
+    for score in (0.0, -0.2):
+        found = harmonic_mean([Anchored(score=0.9, spread=0.1), Anchored(score=score, spread=0.1)])
+        assert (found.score, found.spread) == (0.0, None)
+        assert found.reason == "an objective is no better than the base's"
+
+
+def test_there_is_no_harmonic_mean_where_one_is_not_anchored() -> None:
+    for scores in ([Anchored(score=0.9), Anchored(reason="no room")], []):
+        found = harmonic_mean(scores)
+        assert (found.score, found.reason) == (None, "not all objectives are anchored")
+
+
+def test_a_harmonic_mean_has_no_spread_where_one_score_has_none() -> None:
+    found = harmonic_mean([Anchored(score=0.5, spread=0.1), Anchored(score=0.5)])
+    assert (found.score, found.spread) == (pytest.approx(0.5), None)
