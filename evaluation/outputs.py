@@ -5,7 +5,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,8 +206,11 @@ def _cell(number: float | None) -> str:
 
 
 def _csv(head: list[str], rows: list[list[object]]) -> str:
+    return "".join(_csv_line(row) + "\n" for row in (head, *rows))
+
+
+def _csv_line(row: Sequence[object]) -> str:
+    """Written as if lines ended in both: else a lone carriage return in a prompt would not be quoted."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n")
