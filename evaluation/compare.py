@@ -104,11 +104,12 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 
 def _refuse_doubled(folders: Sequence[Path]) -> None:
-    seen: dict[Path, Path] = {}
+    seen: set[Path] = set()
     for folder in folders:
-        if folder.resolve() in seen:
+        place = (scored_folder(folder) if folder.is_dir() else folder).resolve()
+        if place in seen:
             raise ConfigError(f"compare: {folder} is given twice. Give different folders.")
-        seen[folder.resolve()] = folder
+        seen.add(place)
 
 
 def _unmatched(compared: Sequence[Compared]) -> list[str]:

@@ -206,7 +206,7 @@ def _cell(number: float | None) -> str:
 
 
 def _csv(head: list[str], rows: list[list[object]]) -> str:
-    return "".join(_csv_line(row) + "\n" for row in (head, *rows))
+    return "".join(f"{_csv_line(row)}\n" for row in [list[object](head), *rows])
 
 
 def _csv_line(row: Sequence[object]) -> str:
