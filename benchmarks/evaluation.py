@@ -1,23 +1,23 @@
 """How much looking at pictures costs beside the encoder itself: python benchmarks/evaluation.py.
 
-Arguments as key=value (Settings): pictures, size, rounds, threads, batch_size, many, encoder=b32 or toy. Ways run
-in turn; medians over the rounds, with the range. Figures of 2026-11-21, AMD EPYC, 4 cores, Pillow 13.0.0, torch
-2.13.0+cpu, transformers 5.23.0.
+Arguments as key=value (Settings): pictures, size, rounds, threads, batch_size, many, encoder=b32 or toy.
+Ways run in turn; medians over the rounds, with the range. Figures of 2026-11-21, AMD EPYC, 4 cores, Pillow
+13.0.0, torch 2.13.0+cpu, transformers 5.23.0.
 
-Scoring: what python -m evaluation does with pictures before metrics compare (hashes, decoding, facts of pixels,
-embeddings, the cache) against the forward pass of the same encoder over the same pictures, ready in memory, in
-the same batches of 32. CLIP ViT-B/32 with random weights, 128 PNG files of photographs at 512 px, torch with one
-thread, others at work on the machine (load 3 at the start), rounds=4 many=0:
+Scoring: what python -m evaluation does with pictures before metrics compare (hashes, decoding, facts of
+pixels, embeddings, the cache) against the forward pass of the same encoder over the same pictures, ready in
+memory, in the same batches of 32. CLIP ViT-B/32 with random weights, 128 PNG files of photographs at 512 px,
+torch with one thread, others at work on the machine (load 3 at the start), rounds=4 many=0:
     forward pass alone    13.9 s   (12.9 to 14.0)
     first look            14.6 s   (13.8 to 15.3)     1.06 x (1.05 to 1.09); wished: 1.10 at the most
     second look            0.022 s (0.022 to 0.024)   640 times as fast as the first; wished: 20
-With more at work than there are cores (load 5 to 9) three runs of 3 to 7 rounds gave medians of 1.07, 1.11 and
-1.11 (1.01 to 1.25): decoding and shrinking a picture takes 10 ms of a core (the PNG alone 6), its facts 2.4, the
-forward pass 110, and threads can only hide that behind it where a core is free. Not measured: a GPU, whose forward
-pass may outrun the threads that decode.
+With more at work than there are cores (load 5 to 9) three runs of 3 to 7 rounds gave medians of 1.07, 1.11
+and 1.11 (1.01 to 1.25), the last savings not yet made: decoding and shrinking a picture takes 10 ms of a
+core (the PNG alone 6), its facts 2.4, the forward pass 110, and threads can only hide that behind it where a core is free. Not measured: a
+GPU, whose forward pass may outrun the threads that decode.
 
 Memory: what a process that has looked at 64 pictures grows by when it looks at 10,000 of 256 px, with a toy
-encoder that reads 224 px: 49 MB, for embeddings, facts and names; a second look adds none. Decoded the
+encoder that reads 224 px: 60 MB, for embeddings, facts and names; a second look adds none. Decoded the
 pictures would be 1966 MB, as the encoder reads them 6 GB.
 """
 
