@@ -13,8 +13,8 @@ torch with one thread, others at work on the machine (load 3 at the start), roun
     second look            0.022 s (0.022 to 0.024)   640 times as fast as the first; wished: 20
 With more at work than there are cores (load 5 to 9) three runs of 3 to 7 rounds gave medians of 1.07, 1.11
 and 1.11 (1.01 to 1.25), the last savings not yet made: decoding and shrinking a picture takes 10 ms of a
-core (the PNG alone 6), its facts 2.4, the forward pass 110, and threads can only hide that behind it where a core is free. Not measured: a
-GPU, whose forward pass may outrun the threads that decode.
+core (the PNG alone 6), its facts 2.4, the forward pass 110, and threads can only hide that behind it where a
+core is free. Not measured: a GPU, whose forward pass may outrun the threads that decode.
 
 Memory: what a process that has looked at 64 pictures grows by when it looks at 10,000 of 256 px, with a toy
 encoder that reads 224 px: 60 MB, for embeddings, facts and names; a second look adds none. Decoded the
