@@ -76,14 +76,7 @@ def read_manifest(path: Path | None) -> dict[str, Prompt]:
     """
     if path is None:
         return {}
-    prompts = read_manifest_prompts(path)
-    by_text = {prompt.text: prompt for prompt in prompts}
-    if len(by_text) < len(prompts):
-        twice = next(prompt.text for prompt in prompts if by_text[prompt.text] is not prompt)
-        raise ConfigError(
-            f"evaluation.references={path}: holds {twice!r} twice. Put all its references in one row."
-        )
-    return by_text
+    return {prompt.text: prompt for prompt in read_manifest_prompts(path)}
 
 
 def _read_samples(folder: Path) -> tuple[dict[str, list[ScoredPicture]], dict[str, Prompt]]:

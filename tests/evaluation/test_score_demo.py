@@ -11,7 +11,7 @@ from PIL import Image
 from demo.folder import DemoFolder, prepare_demo
 from engine.config.sources import Sources
 from evaluation.records import Scores, Verdict
-from evaluation.score import score_run
+from evaluation.score_run import score_run
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def write_demo_run(run: Path, demo: DemoFolder, **places: Sequence[int]) -> Path
             sets[name].append(
                 {"prompt_index": index, "prompt": rows[index]["prompt"], "seed": 1, "file": file}
             )
-    (run / "samples/samples.json").write_text(json.dumps({"schema": 1, "sets": sets}))
+    (run / "samples/samples.json").write_text(
+        json.dumps({"schema": 1, "prompts": [row["prompt"] for row in rows], "sets": sets})
+    )
     return run
 
 
@@ -48,7 +50,7 @@ def score_demo(run: Path, demo: DemoFolder) -> Scores:
         manifest=demo.prompts,
         encoder=str(demo.scorer),
     )
-    return score_run(run, sources=sources, device="cpu", cache_dir=demo.path.parents[1])
+    return score_run(run, sources=sources, device="cpu", cache_dir=demo.path.parents[1]).scores
 
 
 def test_the_demos_scorer_tells_the_concept_from_other_things(tmp_path: Path, demo: DemoFolder) -> None:

@@ -8,9 +8,8 @@ from score_toys import sources_of_toys, write_manifest, write_samples
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.check import check_sources
-from evaluation.material import read_manifest
-from evaluation.records import read_scores
-from evaluation.score import score_run
+from evaluation.run_material import read_manifest
+from evaluation.score_run import score_run
 
 
 @pytest.fixture
@@ -28,30 +27,15 @@ def sources(tmp_path: Path) -> Sources:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "cannot be read"),
-        ("[]", "not a scores file of schema 1"),
-        ('{"schema": 2}', "not a scores file of schema 1"),
-        ('{"schema": 1}', "cannot be read"),
-    ],
-)
-def test_a_scores_file_that_cannot_be_understood_is_refused(
-    tmp_path: Path, content: str, sentence: str
-) -> None:
-    (tmp_path / "scores.json").write_text(content)
-    with pytest.raises(ConfigError, match=f"{sentence}.*Score the run again"):
-        read_scores(tmp_path / "scores.json")
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
         (None, "holds no samples/samples.json"),
         ("{", "cannot be read"),
-        ('{"schema": 2, "sets": {}}', "is of schema 2, not 1"),
+        ('{"schema": 3, "sets": {}}', "is of schema 3, not 2"),
         ('{"schema": 1}', "cannot be read"),
         ('{"schema": 1, "sets": {"final": [{"prompt": "a"}]}}', "cannot be read"),
-        ('{"schema": 1, "sets": {"base": []}}', "has no final pictures to score"),
-        ('{"schema": 1, "sets": {"final": []}}', "has no final pictures to score"),
+        ('{"schema": 1, "sets": {"final": []}}', "cannot be read .KeyError: 'prompts'"),
+        ('{"schema": 1, "prompts": [], "sets": {"base": []}}', "has no final pictures to score"),
+        ('{"schema": 2, "prompts": [{}], "sets": {"final": []}}', "cannot be read .KeyError: 'prompt'"),
+        ('{"schema": 2, "prompts": [], "sets": {"final": []}}', "has no final pictures to score"),
     ],
 )
 def test_a_run_whose_pictures_are_not_listed_is_refused(
@@ -83,18 +67,17 @@ ROW = '{"prompt": "a", "references": ["a.png"]}'
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "not a manifest .FileNotFoundError"),
-        ("a dog\na cat\n", "not a manifest .JSONDecodeError"),
-        ("[]", "not a manifest"),
-        ('{"schema": 1}', "not a manifest .KeyError: 'prompts'"),
-        (f'{{"prompts": [{ROW}]}}', "not a manifest .KeyError: 'schema'"),
-        (f'{{"schema": 2, "prompts": [{ROW}]}}', "is of schema 2. Use a manifest of schema 1"),
-        ('{"schema": 1, "prompts": [{"references": []}]}', "not a manifest .KeyError: 'prompt'"),
+        (None, "cannot be read as a prompt file"),
+        ("a dog\na cat\n", "is not JSON"),
+        ("[]", "is not a manifest"),
+        ('{"schema": 1}', "is not a manifest"),
+        (f'{{"schema": 2, "prompts": [{ROW}]}}', r"schema 2 is not known\. Write 1\."),
+        ('{"schema": 1, "prompts": [{"references": []}]}', '"prompt" is null. Give the text that is drawn'),
         (
             '{"schema": 1, "prompts": [{"prompt": "a", "references": "a.png"}]}',
-            "not a list of files: 'a.png'",
+            '"references" is not a list of files',
         ),
-        (f'{{"schema": 1, "prompts": [{ROW}, {ROW}]}}', "holds 'a' twice"),
+        (f'{{"schema": 1, "prompts": [{ROW}, {ROW}]}}', "the prompt 'a' stands twice"),
     ],
 )
 def test_a_manifest_that_cannot_be_understood_is_refused_before_training(
@@ -106,10 +89,12 @@ def test_a_manifest_that_cannot_be_understood_is_refused_before_training(
     with pytest.raises(ConfigError, match=sentence):
         read_manifest(path)
     (problem,) = check_sources(Sources(pictures=tmp_path, manifest=path))
-    assert problem.startswith(f"evaluation.references={path}: ")
+    assert problem.startswith(f"evaluation.references: {path}: ")
 
 
 def test_all_that_stands_against_scoring_is_told_at_once(tmp_path: Path) -> None:
     problems = check_sources(Sources(pictures=tmp_path, manifest=tmp_path / "no.json", encoder="no/encoder"))
-    assert [problem.split("=")[0] for problem in problems] == ["evaluation.encoder", "evaluation.references"]
+    assert problems[0].startswith("evaluation.encoder=no/encoder: ")
+    assert problems[1].startswith(f"evaluation.references: {tmp_path / 'no.json'}: ")
+    assert len(problems) == 2
     assert check_sources(Sources(pictures=tmp_path)) == []

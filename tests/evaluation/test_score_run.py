@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 from score_toys import PROMPTS, ToyEncoder, sources_of_toys, write_manifest, write_samples
 
-import evaluation.score
+import evaluation.score_run
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
+from evaluation.embedder import Embedder
 from evaluation.metrics.table import METRICS
-from evaluation.records import Verdict, read_scores, write_atomically, write_scores
-from evaluation.score import score_run
+from evaluation.records import Scores, Verdict, read_scores
+from evaluation.score_run import gallery_path, score_run
+from evaluation.tools import Role, Tools
 
 VECTORS = {10: (1.0, 0.0), 20: (0.6, 0.8), 30: (0.0, 1.0), 40: (-0.6, 0.8)}
 TEXTS = {"a animal dog": (1.0, 0.0), "a animal cat": (0.6, 0.8), "a red star": (0.0, 1.0)}
@@ -24,6 +26,8 @@ SETS = {
     "final": {0: [20, 10], 1: [20, 20], 2: [30, 30]},
 }
 REFERENCES = {0: [10, 20], 1: [20, 20], 2: [30, 30]}
+FILES = ["evaluation", "per_image.csv", "per_prompt.csv", "samples", "scores.json", "values.json"]
+TABLES = [name for name in FILES if "." in name]
 
 
 @pytest.fixture
@@ -35,9 +39,24 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     """Sources with a manifest and an encoder of known vectors."""
-    monkeypatch.setattr(evaluation.score, "load_encoder", lambda name, device: ToyEncoder(VECTORS, TEXTS))
+    use(monkeypatch, ToyEncoder(VECTORS, TEXTS))
     manifest = write_manifest(tmp_path / "material", REFERENCES)
     return sources_of_toys(tmp_path, encoder=Path("toy"), manifest=manifest)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, encoder: ToyEncoder) -> None:
+    """Whatever sources name is this encoder; what they do not name is not there."""
+
+    def load(*, encoder: str | None = None, cache_dir: Path | None = None, **others: object) -> Tools:
+        embedder = Embedder(toy, cache_dir=cache_dir)
+        return Tools({} if encoder is None else {Role.text_image: embedder, Role.image: embedder})
+
+    toy = encoder
+    monkeypatch.setattr(evaluation.score_run, "load_tools", load)
+
+
+def scores_of_run(run: Path, sources: Sources, **options: Path) -> Scores:
+    return score_run(run, sources=sources, **options).scores  # type: ignore[arg-type]
 
 
 def files_of(run: Path) -> list[str]:
@@ -49,7 +68,7 @@ def blacken(path: Path) -> None:
 
 
 def test_likeness_of_a_run_by_hand(run: Path, sources: Sources) -> None:
-    row = score_run(run, sources=sources).row("likeness")
+    row = scores_of_run(run, sources).row("likeness")
     assert row.final is not None and row.base is not None and row.real is not None
     # Prompt 0: .6 with 10 and 1 with 20 -> .8; 1 and .6 -> .8. Prompt 1: 1. Prompt 2 is plain.
     assert (row.final.value, row.final.n, row.final.num_prompts) == (pytest.approx(0.9), 4, 2)
@@ -67,17 +86,24 @@ def test_likeness_of_a_run_by_hand(run: Path, sources: Sources) -> None:
 
 
 def test_adherence_of_a_run_by_hand(run: Path, sources: Sources) -> None:
-    row = score_run(run, sources=sources).row("adherence")
+    row = scores_of_run(run, sources).row("adherence")
     assert row.final is not None and row.base is not None and row.real is not None
-    assert row.final.value == pytest.approx((0.8 + 1 + 1) / 3)
-    assert row.base.value == pytest.approx((-0.6 + (0.8 + 0.28) / 2 + 1) / 3)
-    assert row.real.value == pytest.approx((0.8 + 1 + 1) / 3)
-    assert (row.final.n, row.final.num_prompts) == (6, 3)
+    assert row.final.value == pytest.approx((0.8 + 1) / 2)  # the third prompt is plain
+    assert row.base.value == pytest.approx((-0.6 + (0.8 + 0.28) / 2) / 2)
+    assert row.real.value == pytest.approx((0.8 + 1) / 2)
+    assert (row.final.n, row.final.num_prompts) == (4, 2)
+
+
+def test_preservation_of_a_run_by_hand(run: Path, sources: Sources) -> None:
+    row = scores_of_run(run, sources).row("preservation")
+    assert row.final is not None  # of the plain prompt: drawn as the base draws it
+    assert (row.final.value, row.final.n, row.final.num_prompts, row.final.spread) == (1.0, 2, 1, None)
+    assert (row.base, row.real, row.difference) == (None, None, None)
 
 
 def test_health_of_a_run_counts_all_pictures(run: Path, sources: Sources) -> None:
     blacken(run / "samples/final/p00_s1.png")
-    row = score_run(run, sources=sources).row("health")
+    row = scores_of_run(run, sources).row("health")
     assert row.final is not None and row.base is not None
     assert (row.final.value, row.final.n) == (pytest.approx(5 / 6), 6)
     assert row.base.value == 1.0
@@ -87,7 +113,7 @@ def test_health_of_a_run_counts_all_pictures(run: Path, sources: Sources) -> Non
 def test_a_faulty_picture_is_named_and_left_out_of_the_other_metrics(run: Path, sources: Sources) -> None:
     blacken(run / "samples/final/p00_s1.png")
     (run / "samples/base/p01_s2.png").write_bytes(b"no picture")
-    scores = score_run(run, sources=sources)
+    scores = scores_of_run(run, sources)
     assert [(row.set_name, row.file, row.reason) for row in scores.excluded] == [
         ("base", "samples/base/p01_s2.png", "unreadable"),
         ("final", "samples/final/p00_s1.png", "black"),
@@ -104,37 +130,37 @@ def test_a_run_of_faulty_pictures_only_has_health_and_says_why_nothing_else(
 ) -> None:
     for path in (run / "samples/final").iterdir():
         blacken(path)
-    scores = score_run(run, sources=sources)
-    assert {row.metric: row.skipped for row in scores.rows} == {
-        "likeness": "no picture that it could be measured on",
-        "adherence": "no picture that it could be measured on",
-        "health": None,
-    }
+    scores = scores_of_run(run, sources)
+    assert [row.metric for row in scores.rows if row.final is not None] == ["health"]
+    for metric in ("likeness", "adherence"):
+        assert scores.row(metric).skipped == "no picture that it could be measured on"
     health = scores.row("health").final
     assert health is not None and health.value == 0.0
+    assert [row.metric for row in scores.failed()] == ["likeness", "adherence"]
 
 
 def test_a_run_without_base_pictures_has_values_but_nothing_to_compare(
     tmp_path: Path, sources: Sources
 ) -> None:
     run = write_samples(tmp_path / "run", {"final": SETS["final"]})
-    row = score_run(run, sources=sources).row("likeness")
+    row = scores_of_run(run, sources).row("likeness")
     assert row.final is not None
     assert (row.base, row.difference, row.anchored) == (None, None, None)
 
 
-def test_without_references_or_encoder_the_rows_say_what_to_set(run: Path, sources: Sources) -> None:
-    without = score_run(run, sources=replace(sources, manifest=None))
-    assert without.row("likeness").skipped == (
-        "no true pictures of these prompts: set evaluation.references to a manifest that names them"
-    )
+def test_without_references_or_encoder_the_rows_say_what_to_give(run: Path, sources: Sources) -> None:
+    without = scores_of_run(run, replace(sources, manifest=None))
+    assert without.row("likeness").skipped == "no true pictures to compare with: give references"
     assert without.row("adherence").skipped is None
-    bare = score_run(run, sources=replace(sources, encoder=None))
-    assert {row.metric for row in bare.rows if row.skipped and "evaluation.encoder" in row.skipped} == {
-        "likeness",
-        "adherence",
-    }
-    assert bare.encoder is None and bare.row("health").skipped is None
+    assert without.notices == ["there is no run.yaml, so the pictures that were trained on are not known"]
+    bare = scores_of_run(run, replace(sources, encoder=None))
+    assert (bare.row("likeness").skipped or "").startswith(
+        "no encoder is named: set encoder or image_encoder"
+    )
+    assert (bare.row("adherence").skipped or "").startswith(
+        "no encoder is named that reads pictures and text"
+    )
+    assert bare.encoders == {} and bare.row("health").skipped is None
 
 
 def test_a_prompt_longer_than_the_encoder_reads_is_counted(
@@ -144,116 +170,99 @@ def test_a_prompt_longer_than_the_encoder_reads_is_counted(
     monkeypatch.setattr("score_toys.PROMPTS", [long, *PROMPTS[1:]])
     run = write_samples(tmp_path / "long", SETS)
     encoder = ToyEncoder(VECTORS, {**TEXTS, long: (1.0, 0.0)})
-    monkeypatch.setattr(evaluation.score, "load_encoder", lambda name, device: encoder)
-    assert score_run(run, sources=sources).truncated_prompts == 1
+    use(monkeypatch, encoder)
+    assert scores_of_run(run, sources).truncated_prompts == 1
     assert "1 prompts are longer than the encoder reads" in caplog.text
 
 
 def test_the_scores_file_holds_what_was_returned(run: Path, sources: Sources) -> None:
     (run / "result.json").write_text(json.dumps({"schema": 1, "run_id": "0123abcd"}))
-    scores = score_run(run, sources=sources)
+    scores = scores_of_run(run, sources)
     data = json.loads((run / "scores.json").read_text())
-    assert (data["schema"], data["run_id"]) == (1, "0123abcd")
+    assert (data["schema"], data["run_id"], scores.run_id) == (2, "0123abcd", "0123abcd")
     assert [row["metric"] for row in data["rows"]] == list(METRICS)
     spread = pytest.approx(1.270620, abs=2e-6)
     assert data["rows"][0]["final"] == {"value": 0.9, "n": 4, "num_prompts": 2, "spread": spread}
     assert data["rows"][0]["direction"] == "higher"
-    assert data["encoder"] == {"name": "toy", "fingerprint": "f" * 64, "preprocessing": "none"}
+    toy = {"name": "toy", "fingerprint": "f" * 64, "preprocessing": "none"}
+    assert data["encoders"] == {"text_image": toy, "image": toy}
     assert set(data["environment"]) == {"python", "numpy", "pillow", "torch", "transformers"}
     again = read_scores(run / "scores.json")
-    assert replace(again, rows=[]) == replace(scores, rows=[])
-    write_scores(again, run / "copy.json")
-    assert (run / "copy.json").read_bytes() == (run / "scores.json").read_bytes()
+    assert replace(again, rows=[], combined=scores.combined) == replace(scores, rows=[])
 
 
 def test_the_scores_file_names_the_true_pictures_as_seen_from_the_run(run: Path, sources: Sources) -> None:
-    references = score_run(run, sources=sources).references
+    references = scores_of_run(run, sources).references
     assert references[PROMPTS[0]] == [f"../material/references/00_{place}.png" for place in (0, 1)]
     assert all((run / name).is_file() for names in references.values() for name in names)
 
 
 def test_the_same_pictures_give_the_same_bytes_whatever_was_cached(run: Path, sources: Sources) -> None:
     contents = []
-    for _ in range(2):
-        score_run(run, sources=sources, cache_dir=run.parent / "cache")
-        contents.append([(run / name).read_bytes() for name in ("scores.json", "per_image.csv")])
-    score_run(run, sources=sources)
-    contents.append([(run / name).read_bytes() for name in ("scores.json", "per_image.csv")])
+    for cache_dir in (run.parent / "cache", run.parent / "cache", None):
+        score_run(run, sources=sources, cache_dir=cache_dir)
+        contents.append([(run / name).read_bytes() for name in TABLES])
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_the_gallery_lies_below_the_run_and_shows_its_pictures(run: Path, sources: Sources) -> None:
+    scores_of_run(run, sources)
+    assert gallery_path(run) == run / "evaluation" / "index.html"
+    page = gallery_path(run).read_text(encoding="utf-8")
+    assert PROMPTS[0] in page and "Likeness to the concept" in page and "../index.html" in page
+
+
+def test_pictures_that_were_drawn_for_another_preset_get_the_outputs(
+    run: Path, tmp_path: Path, sources: Sources
+) -> None:
+    drawn = write_samples(tmp_path / "drawn", {"final": {0: [10]}})
+    scores = scores_of_run(run, sources, drawn=drawn)
+    assert scores.num_pictures == {"base": 0, "final": 1, "real": 2}
+    assert files_of(drawn) == ["index.html", *(name for name in FILES if name != "evaluation")]
+    assert files_of(run) == ["samples"]
 
 
 def test_per_image_has_a_line_a_picture(run: Path, sources: Sources) -> None:
     blacken(run / "samples/final/p00_s1.png")
-    score_run(run, sources=sources)
+    scores_of_run(run, sources)
     with (run / "per_image.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["set"] for row in rows] == ["base"] * 6 + ["final"] * 6 + ["real"] * 6
     faulty, healthy, plain = rows[6], rows[7], rows[10]
+    metrics = ("likeness", "adherence", "health", "preservation")
     assert (faulty["file"], faulty["fault"]) == ("samples/final/p00_s1.png", "black")
-    assert [faulty[metric] for metric in METRICS] == ["", "", "0.000000"]
+    assert [faulty[metric] for metric in metrics] == ["", "", "0.000000", ""]
     assert (healthy["prompt"], healthy["seed"], healthy["fault"]) == (PROMPTS[0], "2", "")
-    assert [healthy[metric] for metric in METRICS] == ["0.800000", "1.000000", "1.000000"]
-    assert [plain[metric] for metric in METRICS] == ["", "1.000000", "1.000000"]  # of a plain prompt
+    assert [healthy[metric] for metric in metrics] == ["0.800000", "1.000000", "1.000000", ""]
+    assert [plain[metric] for metric in metrics] == ["", "", "1.000000", "1.000000"]  # of a plain prompt
 
 
-def test_a_prompt_with_commas_and_quotes_stays_in_its_column(
-    tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    odd = 'a "red", star\nand =1+1'
-    monkeypatch.setattr("score_toys.PROMPTS", [*PROMPTS[:2], odd])
-    run = write_samples(tmp_path / "odd", {"final": {2: [30]}})
-    score_run(run, sources=replace(sources, encoder=None))
-    with (run / "per_image.csv").open(newline="") as stream:
-        (row,) = csv.DictReader(stream)
-    assert (row["prompt"], row["health"]) == (odd, "1.000000")
-
-
-def test_scoring_leaves_its_two_files_and_no_others(run: Path, sources: Sources) -> None:
-    score_run(run, sources=sources)
-    assert files_of(run) == ["per_image.csv", "samples", "scores.json"]
+def test_scoring_leaves_its_files_and_no_others(run: Path, sources: Sources) -> None:
+    scores_of_run(run, sources)
+    assert files_of(run) == FILES
 
 
 def test_a_scoring_that_fails_on_the_way_leaves_the_old_files(
     run: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score_run(run, sources=sources)
-    before = [(run / name).read_bytes() for name in ("scores.json", "per_image.csv")]
+    scores_of_run(run, sources)
+    before = [(run / name).read_bytes() for name in TABLES]
     blacken(run / "samples/final/p00_s1.png")
-    broken = ToyEncoder({number: (float("nan"), 0.0) for number in VECTORS}, TEXTS)
-    monkeypatch.setattr(evaluation.score, "load_encoder", lambda name, device: broken)
+    use(monkeypatch, ToyEncoder({number: (float("nan"), 0.0) for number in VECTORS}, TEXTS))
     with pytest.raises(ConfigError, match="not a number"):
-        score_run(run, sources=sources)
-    assert [(run / name).read_bytes() for name in ("scores.json", "per_image.csv")] == before
-    assert files_of(run) == ["per_image.csv", "samples", "scores.json"]
+        scores_of_run(run, sources)
+    assert [(run / name).read_bytes() for name in TABLES] == before
+    assert files_of(run) == FILES
 
 
-def test_a_write_that_fails_leaves_the_old_file_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(self: Path, target: Path) -> Path:
-        raise OSError(28, "No space left on device")
-
-    write_atomically(tmp_path / "scores.json", "old")
-    monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(tmp_path / "scores.json", "new")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("scores.json", "old")]
-
-
-def test_a_tiny_clip_scores_a_run_whatever_the_batch_size(
-    run: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tiny_clip_scores_a_run_whatever_the_batch_size(run: Path, tiny_clip: Path, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "material", REFERENCES)
     sources = sources_of_toys(tmp_path, encoder=tiny_clip, manifest=manifest)
-    together = score_run(run, sources=sources, device="cpu")
-    one = evaluation.score.Embedder
-    monkeypatch.setattr(
-        evaluation.score,
-        "Embedder",
-        lambda encoder, cache_dir: one(encoder, cache_dir=cache_dir, batch_size=1),
-    )
-    alone = score_run(run, sources=sources, device="cpu")
+    together = score_run(run, sources=sources, device="cpu").scores
+    alone = score_run(run, sources=sources, device="cpu", batch_size=1).scores
+    assert together.row("likeness").final is not None and together.row("adherence").final is not None
     for row, other in zip(together.rows, alone.rows, strict=True):
-        for name in ("base", "final", "real"):
-            assert getattr(row, name).value == pytest.approx(getattr(other, name).value, abs=1e-5)
-    assert together.encoder is not None and together.encoder.name == tiny_clip.name  # no path of this machine
+        assert (row.metric, row.skipped) == (other.metric, other.skipped)
+        if row.final is not None and other.final is not None:
+            assert row.final.value == pytest.approx(other.final.value, abs=1e-5)
+    assert together.encoders["image"].name == tiny_clip.name  # no path of this machine
