@@ -7,6 +7,7 @@ from pathlib import Path
 from pages.document import document, write_page
 from pages.gallery_data import (
     LOWER,
+    Change,
     ComparedPrompt,
     ComparedRun,
     ComparedScores,
@@ -23,8 +24,6 @@ from pages.scatter import ScatterPoint, scatter_part
 from pages.score_table import metric_name
 from pages.script import SCRIPT
 from pages.shots import ShotMaker, Words, shown_metrics, zoom_dialog
-
-_SAYINGS = {"unchanged": ("no difference", "none"), "one_prompt": ("no interval", "none")}
 
 
 def write_compare_page(page: ComparePage, path: Path) -> None:
@@ -102,15 +101,22 @@ def _ranks(scores: ComparedScores) -> dict[str, int]:
 
 def _step(step: RankStep, places: int) -> str:
     change = step.difference
-    words, badge = _SAYINGS.get(
-        change.verdict, ("separated", "good") if change.is_separated else ("within the noise", "wait")
-    )
+    words, badge = _saying(change)
     return (
         f'<div class="step"><span class="badge {badge}">{words}</span>'
         f"<span><b>{escape(step.better)}</b> before {escape(step.worse)} "
         f"{plain_number(change.value, places, sign=True)}"
         f"<small>{interval_text(change, places)}</small></span></div>"
     )
+
+
+def _saying(change: Change) -> tuple[str, str]:
+    """Whether two runs are told apart: words, and the class of their badge."""
+    if change.low is None or change.high is None:
+        return "no interval", "none"
+    if change.is_separated:
+        return "separated", "good"
+    return ("no difference", "none") if change.low == change.high == 0 else ("within the noise", "wait")
 
 
 def _scatter(page: ComparePage) -> str:

@@ -1,7 +1,7 @@
 """The gallery of one scored folder: its scores, and its pictures by prompt and seed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -9,13 +9,23 @@ from pages.document import document, write_page
 from pages.gallery_data import BASE, FINAL, GalleryPage, GalleryPicture, GalleryPrompt
 from pages.gallery_style import GALLERY_STYLE
 from pages.parts import FOOTER, column_class, header, notices, prompt_heading
-from pages.picture_choice import MAX_PICTURES, MAX_REFERENCES, Choice, choose_pictures, evenly
+from pages.picture_choice import MAX_PICTURES, MAX_REFERENCES, Place, choose_pictures, evenly
 from pages.score_table import better_words, metrics_part, tiles_part
 from pages.script import SCRIPT
-from pages.shots import ShotMaker, ShownMetric, Words, shown_metrics, zoom_dialog
+from pages.shots import LARGER_CHARS, ShotMaker, ShownMetric, Words, shown_metrics, zoom_dialog
 
+GAP = '<div class="shot gap"></div>'
 MAX_COLUMNS = 12  # seeds side by side; more are wrapped
 _SETS = {FINAL: "result", BASE: "base"}
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _Layout:
+    """What the cards of a page have in common."""
+
+    places: frozenset[Place]  # that are shown
+    seeds: Sequence[int] | None  # as columns; None: each prompt has its own, wrapped
+    with_true: bool  # a last column for true pictures
 
 
 def write_gallery(page: GalleryPage, path: Path) -> None:
@@ -23,8 +33,8 @@ def write_gallery(page: GalleryPage, path: Path) -> None:
     write_page(gallery_html(page), path)
 
 
-def gallery_html(page: GalleryPage, most: int = MAX_PICTURES) -> str:
-    """The page as text, with at most so many pictures."""
+def gallery_html(page: GalleryPage, *, most: int = MAX_PICTURES, larger_chars: int = LARGER_CHARS) -> str:
+    """The page as text, with at most so many pictures, and so much of their larger versions."""
     prompts = merge_unnamed(page.prompts)
     pictures = [picture for prompt in prompts for picture in prompt.pictures]
     facts = sorted((row.facts for row in page.metrics), key=lambda facts: not facts.is_objective)
@@ -35,7 +45,7 @@ def gallery_html(page: GalleryPage, most: int = MAX_PICTURES) -> str:
         notices(page.notices),
         tiles_part(page.metrics, page.combined),
         metrics_part(page.metrics, page.noise),
-        _pictures_part(replace(page, prompts=prompts), metrics, most),
+        _pictures_part(replace(page, prompts=prompts), ShotMaker(metrics, larger_chars), most),
         _environment(page),
         "</main>",
         zoom_dialog(metrics) if pictures else "",
@@ -60,16 +70,22 @@ def merge_unnamed(prompts: Sequence[GalleryPrompt]) -> list[GalleryPrompt]:
     return [*(prompt for prompt in prompts if prompt.text.strip()), merged]
 
 
-def _pictures_part(page: GalleryPage, metrics: Sequence[ShownMetric], most: int) -> str:
+def _pictures_part(page: GalleryPage, maker: ShotMaker, most: int) -> str:
+    metrics = maker.metrics
     if not any(prompt.pictures for prompt in page.prompts):
         return '<section><h2>Pictures</h2><p class="empty">There are no pictures.</p></section>'
     objective = metrics[0].facts if metrics and metrics[0].facts.is_objective else None
     choice = choose_pictures(page.prompts, objective, most)
-    maker = ShotMaker(metrics)
-    seeds = _columns(page.prompts) if not choice.sentence else None
-    cards = [_card(place, prompt, choice, maker, seeds) for place, prompt in enumerate(page.prompts)]
-    with_true = any(prompt.references for prompt in page.prompts)
-    width = column_class((len(seeds) if seeds else 6) + with_true)
+    layout = _Layout(
+        places=choice.places,
+        seeds=_columns(page.prompts) if not choice.sentence else None,
+        with_true=any(prompt.references for prompt in page.prompts),
+    )
+    cards = [_card(place, prompt, layout, maker) for place, prompt in enumerate(page.prompts)]
+    width = column_class((len(layout.seeds) if layout.seeds else 6) + layout.with_true)
+    width += (
+        " with-base" if any(picture.set_name == BASE for p in page.prompts for picture in p.pictures) else ""
+    )
     said = f" {escape(choice.sentence)}" if choice.sentence else ""
     true = "".join(maker.true_picture(path, "") for path in evenly(page.references, MAX_REFERENCES * 3))
     strip = f'<h3>True pictures</h3><div class="line wrap true-pictures">{true}</div>' if true else ""
@@ -122,10 +138,8 @@ def _filters(prompts: Sequence[GalleryPrompt]) -> str:
     return "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
 
 
-def _card(
-    place: int, prompt: GalleryPrompt, choice: Choice, maker: ShotMaker, seeds: Sequence[int] | None
-) -> str:
-    shown = [picture for picture in prompt.pictures if (place, picture.seed) in choice.places]
+def _card(place: int, prompt: GalleryPrompt, layout: _Layout, maker: ShotMaker) -> str:
+    shown = [picture for picture in prompt.pictures if (place, picture.seed) in layout.places]
     if not shown:
         return ""
     lines = []
@@ -133,9 +147,10 @@ def _card(
     sets = [name for name in (FINAL, BASE) if any(picture.set_name == name for picture in shown)]
     for name in sets:
         own = {picture.seed: picture for picture in shown if picture.set_name == name}
-        cells = [_cell(own.get(seed), prompt, maker) for seed in seeds or sorted(own)]
-        cells += [maker.true_picture(references.pop(0), prompt.text)] if references and seeds else []
-        lines.append(f'<div class="line{"" if seeds else " wrap"}">{"".join(cells)}</div>')
+        cells = [_cell(own.get(seed), prompt, layout, maker) for seed in layout.seeds or sorted(own)]
+        if layout.seeds and layout.with_true:
+            cells.append(maker.true_picture(references.pop(0), prompt.text) if references else GAP)
+        lines.append(f'<div class="line{"" if layout.seeds else " wrap"}">{"".join(cells)}</div>')
     more = [maker.true_picture(path, prompt.text) for path in references]
     lines += [f'<div class="line wrap">{"".join(more)}</div>'] if more else []
     tags = (prompt.type, prompt.kind, prompt.tone)
@@ -145,12 +160,13 @@ def _card(
     )
 
 
-def _cell(picture: GalleryPicture | None, prompt: GalleryPrompt, maker: ShotMaker) -> str:
+def _cell(picture: GalleryPicture | None, prompt: GalleryPrompt, layout: _Layout, maker: ShotMaker) -> str:
     if picture is None:
-        return '<div class="shot gap"></div>'
+        return GAP
     name = _SETS.get(picture.set_name, picture.set_name)
     caption = f"seed {picture.seed}" if prompt.text.strip() else picture.file
-    caption = f"base, {caption}" if picture.set_name == BASE else caption
+    if picture.set_name == BASE:
+        caption = "base" if layout.seeds else f"base, {caption}"
     words = Words(prompt=prompt.text, caption=caption, name=name, kind=prompt.kind, type=prompt.type)
     return maker.shot(picture, words)
 

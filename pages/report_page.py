@@ -47,7 +47,10 @@ def _table_part(page: ReportPage) -> str:
         )
         for facts in page.metrics
     }
-    head = [_head("Run", "ascending"), *([_head("Outcome", "ascending")] if with_outcome else [])]
+    head = [
+        _head("Run", "ascending"),
+        *([_head("Outcome", "ascending", style="text")] if with_outcome else []),
+    ]
     head += [_metric_head(facts) for facts in page.metrics]
     head += [_head(option, "ascending") for option in options]
     rows = "".join(_row(run, page.metrics, places, (with_outcome, options)) for run in page.runs)
@@ -60,12 +63,12 @@ def _table_part(page: ReportPage) -> str:
     )
 
 
-def _head(title: str, first: str, below: str = "") -> str:
+def _head(title: str, first: str, below: str = "", *, style: str = "") -> str:
     """A column that can be sorted; first = the way of the first click."""
     small = f"<small>{escape(below)}</small>" if below else ""
     return (
-        f'<th scope="col" data-first="{first}"><button type="button" class="sort">{escape(title)}</button>'
-        f"{small}</th>"
+        f'<th scope="col" class="{style}" data-first="{first}">'
+        f'<button type="button" class="sort">{escape(title)}</button>{small}</th>'
     )
 
 
@@ -89,7 +92,7 @@ def _row(
         badge = (
             f'<span class="badge {_BADGES.get(outcome, "none")}">{escape(outcome.replace("_", " "))}</span>'
         )
-        cells.append(f'<td data-value="{escape(outcome)}">{badge if outcome else NONE}</td>')
+        cells.append(f'<td class="text" data-value="{escape(outcome)}">{badge if outcome else NONE}</td>')
     for facts in metrics:
         number = run.numbers.get(facts.name)
         value = "" if number is None else repr(number.value)

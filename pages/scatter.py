@@ -62,7 +62,7 @@ def scatter(points: Sequence[ScatterPoint], axes: tuple[MetricFacts, MetricFacts
     front = pareto_front(points, axes)
     on_front = {id(point) for point in front}
     behind = [point for point in points if id(point) not in on_front]
-    labels = _labels([*front, *behind], frame)
+    labels = _labels([*front, *behind], frame, len(front))
     title = f"{axes[0].title} against {axes[1].title}"
     corners = " ".join("{:.1f},{:.1f}".format(*frame.place(p.x.value, p.y.value)) for p in front)
     return "".join(
@@ -182,28 +182,43 @@ def _words(facts: MetricFacts, number: Number) -> str:
     return f"{facts.title} {plain_number(number.value, places)}{spread}"
 
 
-def _labels(points: Sequence[ScatterPoint], frame: _Frame) -> list[str]:
-    """A name beside each point where it hides nothing, the first points first; the others stay without."""
+def _labels(points: Sequence[ScatterPoint], frame: _Frame, num_front: int) -> list[str]:
+    """A name beside each point where it hides no other name or point, those of the front first.
+
+    It keeps off the error bars where it can. A point in a crowd stays without a name; it is read by pointing.
+    """
     places = [frame.place(point.x.value, point.y.value) for point in points]
+    bars = [box for point in points for box in _bar_boxes(point, frame)]
     taken: list[_Box] = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in places]
     labels = []
-    for point, (x, y) in zip(points, places, strict=True):
+    for number, (point, place) in enumerate(zip(points, places, strict=True)):
         name = point.name if len(point.name) <= _LONGEST else point.name[: _LONGEST - 1] + "…"
-        width = _LETTER * len(name)
-        for left, base, anchor in (
-            (x + 9, y - 8, "start"),
-            (x - 9 - width, y - 8, "end"),
-            (x + 9, y + 17, "start"),
-            (x - 9 - width, y + 17, "end"),
-        ):
-            box = (left, base - _LINE + 3, left + width, base + 3)
-            if _is_free(box, taken):
-                taken.append(box)
-                at = left if anchor == "start" else left + width
-                text = f'<text class="name" x="{at:.1f}" y="{base:.1f}" text-anchor="{anchor}">'
-                labels.append(f"{text}{escape(name)}</text>")
-                break
+        boxes = [box for box in _label_boxes(place, _LETTER * len(name)) if _is_free(box, taken)]
+        if not boxes:
+            continue
+        box = next((box for box in boxes if _is_free(box, bars)), boxes[0])
+        taken.append(box)
+        quiet = "" if number < num_front else " quiet"
+        is_right = box[0] > place[0]
+        at, anchor = (box[0], "start") if is_right else (box[2], "end")
+        labels.append(
+            f'<text class="name{quiet}" x="{at:.1f}" y="{box[3] - 3:.1f}" text-anchor="{anchor}">'
+            f"{escape(name)}</text>"
+        )
     return labels
+
+
+def _label_boxes(place: tuple[float, float], width: float) -> list[_Box]:
+    """Where a name may stand: right or left of the point, above or below."""
+    x, y = place
+    corners = [(left, base) for base in (y - 10, y + 19) for left in (x + 9, x - 9 - width)]
+    return [(left, base - _LINE + 3, left + width, base + 3) for left, base in corners]
+
+
+def _bar_boxes(point: ScatterPoint, frame: _Frame) -> list[_Box]:
+    x, y = frame.place(point.x.value, point.y.value)
+    right, top = frame.place(point.x.value + _spread(point.x), point.y.value + _spread(point.y))
+    return [(2 * x - right, y - 1, right, y + 1), (x - 1, top, x + 1, 2 * y - top)]
 
 
 def _is_free(box: _Box, taken: Sequence[_Box]) -> bool:

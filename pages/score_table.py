@@ -7,7 +7,7 @@ from pages.gallery_data import LOWER, CombinedNumber, MetricFacts, MetricRow
 from pages.numbers import change_markup, number_markup, places_for, plain_number
 from pages.verdicts import verdict_words
 
-_HEAD = ("Base", "Result", "Change", "", "True pictures", "Anchored", "Pictures / prompts")
+_HEAD = ("Base", "Result", "Change", "True pictures", "Anchored", "Pictures")
 
 
 def tiles_part(metrics: Sequence[MetricRow], combined: CombinedNumber | None) -> str:
@@ -60,11 +60,10 @@ def _row(row: MetricRow) -> str:
     cells = (
         number_markup(row.base, places),
         f"<b>{number_markup(final, places)}</b>",
-        change_markup(row.change, places),
-        verdict,
+        change_markup(row.change, places) + verdict,
         number_markup(row.real, places),
         number_markup(row.anchored, 2),
-        f"{final.n} / {final.num_prompts}" if final is not None else "",
+        f"{final.n}<small>of {final.num_prompts} prompts</small>" if final is not None else "",
     )
     columns = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><th scope="row">{metric_name(row.facts)}{note}</th>{columns}</tr>'
@@ -84,6 +83,8 @@ def _places(row: MetricRow) -> int:
 def _tile(row: MetricRow) -> str:
     verdict = row.change.verdict if row.change else None
     words, badge = verdict_words(verdict, is_measured=row.final is not None)
+    if row.base is not None and row.change is None:
+        words = ""
     final = row.final
     if final is None:
         numbers, small = "–", row.skipped or ""
@@ -114,7 +115,8 @@ def _combined_tile(combined: CombinedNumber) -> str:
 
 
 def _tile_markup(title: str, numbers: str, badge: tuple[str, str], small: str) -> str:
+    said = f'<span class="badge {badge[1]}">{escape(badge[0])}</span>' if badge[0] else ""
     return (
         f'<div class="tile"><h3>{escape(title)}</h3><div class="numbers">{numbers}</div>'
-        f'<span class="badge {badge[1]}">{escape(badge[0])}</span><p class="small">{escape(small)}</p></div>'
+        f'{said}<p class="small">{escape(small)}</p></div>'
     )

@@ -11,7 +11,7 @@ from pages.gallery_data import FINAL, GalleryPicture, MetricFacts
 from pages.numbers import places_for, plain_number
 from pages.picture import embed_thumbnail
 
-LARGER_CHARS = 16 * 1024 * 1024  # of a page, for the larger versions that a click shows
+LARGER_CHARS = 12 * 1024 * 1024  # of a page, for the larger versions that a click shows
 NO_PROMPT = "(no prompt)"
 
 
@@ -39,6 +39,15 @@ class Words:
     type: str | None = None
 
 
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _Look:
+    """The figure around a picture."""
+
+    style: str  # its classes
+    data: Mapping[str, str]  # its data attributes, plain text
+    caption: str  # markup
+
+
 class ShotMaker:
     """Makes the figures of one page; the larger versions as long as there is room for them."""
 
@@ -59,34 +68,35 @@ class ShotMaker:
             "scores": json.dumps(scores),
         }
         label = f'<span class="fault">{escape(picture.fault)}</span> ' if picture.fault else ""
-        caption = f'{label}<b class="value">{shown}</b> {escape(words.caption)}'
-        return self._figure(picture.path, words, (style.strip(), facts), caption)
+        caption = f'{label}<b class="value">{shown}</b> <span class="where">{escape(words.caption)}</span>'
+        alt = f"{words.name}, {words.prompt or NO_PROMPT}, seed {picture.seed}"
+        return self._figure(picture.path, alt, words, _Look(style=style.strip(), data=facts, caption=caption))
 
     def true_picture(self, path: Path, prompt: str) -> str:
         """A reference."""
         words = Words(prompt=prompt, caption="true", name="true picture")
-        return self._figure(path, words, ("true", {"file": path.name, "scores": "{}"}), "true")
+        look = _Look(style="true", data={"file": path.name}, caption="true")
+        return self._figure(path, f"true picture, {prompt or NO_PROMPT}", words, look)
 
-    def _figure(self, path: Path, words: Words, style: tuple[str, dict[str, str]], caption: str) -> str:
+    def _figure(self, path: Path, alt: str, words: Words, look: "_Look") -> str:
         thumbnail = embed_thumbnail(path, with_larger=self._left > 0)
-        data = {"name": words.name, **style[1]}
+        data = {"name": words.name, **look.data}
         if thumbnail is None:
             inside = '<div class="missing">missing</div>'
         else:
             larger = f' data-larger="{thumbnail.larger}"' if thumbnail.larger else ""
             self._left -= len(larger)
             data["size"] = f"{thumbnail.width} × {thumbnail.height}"
-            alt = escape(f"{words.name}, {words.prompt or NO_PROMPT}, {words.caption}")
             shown = thumbnail.picture
             small = ' class="small"' if shown.is_small else ""
             inside = (
                 f'<button type="button" class="open"{larger}>'
-                f'<img{small} src="{shown.uri}" alt="{alt}" width="{shown.width}" height="{shown.height}">'
-                "</button>"
+                f'<img{small} src="{shown.uri}" alt="{escape(alt)}" '
+                f'width="{shown.width}" height="{shown.height}"></button>'
             )
         attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items() if value)
         return (
-            f'<figure class="shot {style[0]}"{attributes}>{inside}<figcaption>{caption}'
+            f'<figure class="shot {look.style}"{attributes}>{inside}<figcaption>{look.caption}'
             f'<span class="words">{escape(words.prompt) or NO_PROMPT}</span></figcaption></figure>'
         )
 

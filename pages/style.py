@@ -5,13 +5,13 @@ STYLE = """
   color-scheme: light dark;
   --paper: #faf9f6; --card: #ffffff; --ink: #1d2129; --soft: #626a76; --line: #e2e0d9;
   --accent: #0b7285; --accent-soft: #d3eef2; --raw: #b9c6cf; --good: #1f7a3f; --good-soft: #dcf3e2;
-  --bad: #b3261e; --bad-soft: #fbe4e1; --wait: #8a5a00; --wait-soft: #fbefd2;
+  --bad: #b3261e; --bad-soft: #fbe4e1; --wait: #835500; --wait-soft: #fbefd2; --none: #4f5762;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --card: #1d2228; --ink: #e8eaed; --soft: #9aa4b1; --line: #313840;
     --accent: #4cc3d6; --accent-soft: #12424b; --raw: #4b5863; --good: #71d28f; --good-soft: #173a23;
-    --bad: #ff9a90; --bad-soft: #4a1d19; --wait: #ecc063; --wait-soft: #43330f;
+    --bad: #ff9a90; --bad-soft: #4a1d19; --wait: #ecc063; --wait-soft: #43330f; --none: #b3bcc7;
   }
 }
 * { box-sizing: border-box; }
@@ -33,7 +33,7 @@ p { margin: 4px 0 12px; }
 .good { background: var(--good-soft); color: var(--good); }
 .bad { background: var(--bad-soft); color: var(--bad); }
 .wait { background: var(--wait-soft); color: var(--wait); }
-.none { background: var(--line); color: var(--soft); }
+.none { background: var(--line); color: var(--none); }
 .notice { background: var(--wait-soft); color: var(--wait); border-radius: 10px;
   padding: 10px 14px; margin: 16px 0; }
 .empty { border: 1px dashed var(--line); border-radius: 12px; padding: 18px; color: var(--soft); }
