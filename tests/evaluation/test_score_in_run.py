@@ -1,16 +1,30 @@
-"""The scores as train.py asks for them: made by a hook, read back for its summary."""
+"""The scores as train.py asks for them: made by a hook, read back for its summary, told to trackers."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from score_toys import sources_of_toys, write_manifest, write_samples
+from score_toys import PROMPTS, full_material, full_tools, sources_of_toys, write_manifest, write_samples
 
 from engine.config.errors import ConfigError
 from evaluation.in_run import scorer_of, scores_of
-from evaluation.records import Verdict, read_scores, write_scores
+from evaluation.material import FINAL
+from evaluation.metrics.table import METRICS
+from evaluation.records import (
+    Combined,
+    Difference,
+    Direction,
+    Excluded,
+    Measurement,
+    Scope,
+    Score,
+    Scores,
+    Verdict,
+    read_scores,
+)
+from evaluation.score import score_material
 from evaluation.summary import VERDICTS, score_lines
+from evaluation.tracked import final_scores
 from tests.compose.toys import composed
 
 SETS = {"base": {0: [30], 1: [40]}, "final": {0: [10], 1: [20]}}
@@ -29,28 +43,51 @@ def run(tmp_path: Path) -> Path:
     return write_samples(tmp_path / "run", SETS)
 
 
-def test_the_hook_scores_the_run_and_gives_the_trackers_numbers(run: Path, tiny_clip: Path) -> None:
+def test_the_hook_scores_the_run_and_gives_the_trackers_numbers_and_pictures(
+    run: Path, tiny_clip: Path
+) -> None:
     manifest = write_manifest(run.parent / "true", {0: [10, 20], 1: [20, 10]})
     sources = sources_of_toys(run.parent, encoder=tiny_clip, manifest=manifest)
     score = scorer_of(composed(f"cache_dir={run.parent / 'cache'}"), sources, device="cpu")
     assert score is not None
-    numbers = score(Result(run))
+    told = score(Result(run))
     read = scores_of(run)
-    assert numbers == {
-        f"final/{metric}": pytest.approx(value, abs=1e-6) for metric, value in read.values.items()
-    }
-    assert list(numbers) == ["final/likeness", "final/adherence", "final/health"]
+    expected = {f"final/{metric}": pytest.approx(value, abs=1e-6) for metric, value in read.values.items()}
+    assert told.values == expected
+    names = ["likeness", "adherence", "health", "centroid_distance", "luminance"]
+    assert list(read.values) == names
     assert read.lines == score_lines(read_scores(run / "scores.json"))
-    assert len(list((run.parent / "cache/embeddings").rglob("*.safetensors"))) == 4
+    assert [(row.prompt, row.seed, row.fault) for row in told.rows] == [
+        (PROMPTS[0], 1, None),
+        (PROMPTS[1], 1, None),
+    ]
+    assert told.rows[0].picture == run / "samples/final/p00_s1.png"
+    assert told.rows[0].base == run / "samples/base/p00_s1.png"
+    assert list(told.rows[0].scores) == ["likeness", "adherence", "health", "luminance"]
+    assert [path for path in (run.parent / "cache/embeddings").rglob("*") if path.is_file()]
 
 
 def test_a_metric_that_was_skipped_gives_no_number(run: Path) -> None:
     score = scorer_of(composed(), sources_of_toys(run.parent), device="cpu")
     assert score is not None
-    assert score(Result(run)) == {"final/health": 1.0}
+    assert score(Result(run)).values == {"final/health": 1.0}
     lines = scores_of(run).lines
-    assert [line.split()[0] for line in lines] == ["likeness", "adherence", "health", "+0.000"]
-    assert "skipped" in lines[0] and "skipped" in lines[1]
+    assert [line.split()[0] for line in lines[:2]] == ["health", "+0.000"]
+    skipped = "\n".join(lines[2:])
+    assert [metric for metric in METRICS if metric not in skipped] == ["health"]
+    assert "not measured: adherence: no encoder is named that reads pictures and text" in skipped
+
+
+def test_broken_pictures_are_told_to_trackers_without_numbers(tmp_path: Path) -> None:
+    material = full_material(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"")
+    first, *others = material.pictures[FINAL]
+    broken = {**material.pictures, FINAL: [replace(first, path=tmp_path / "broken.png"), *others]}
+    told = final_scores(score_material(replace(material, pictures=broken), full_tools()))
+    assert (told.rows[0].fault, told.rows[0].picture) == ("unreadable", None)
+    assert dict(told.rows[0].scores) == {"health": 0.0}
+    assert told.rows[0].base == material.pictures["base"][0].path
+    assert len(told.rows) == 12 and told.rows[1].scores["health"] == 1.0
 
 
 def test_a_run_that_wants_no_scores_has_no_hook(run: Path) -> None:
@@ -68,59 +105,79 @@ def test_a_damaged_scores_file_is_refused(tmp_path: Path) -> None:
         scores_of(tmp_path)
 
 
-def lines_of(tmp_path: Path, **fields: object) -> list[str]:
-    """The line of one row, from a scores file that says so."""
-    row: dict[str, object] = {
-        "metric": "likeness",
-        "title": "Likeness",
-        "direction": "higher",
-        "scope": "image",
-        "scale": "",
-        "base": None,
-        "real": None,
-        "final": None,
-        "difference": None,
-        **fields,
-    }
-    empty = {"run_id": None, "encoder": None, "num_pictures": {}, "references": {}, "environment": {}}
-    content = {"schema": 1, "rows": [row], "excluded": [], "truncated_prompts": 0, **empty}
-    (tmp_path / "scores.json").write_text(json.dumps(content))
-    scores = read_scores(tmp_path / "scores.json")
-    write_scores(scores, tmp_path / "again.json")
-    assert read_scores(tmp_path / "again.json") == scores
-    return score_lines(scores)
+ROW = Score(
+    metric="likeness", title="Likeness", direction=Direction.higher, scope=Scope.image, scale="cosine"
+)
 
 
-def measured(value: float, spread: float | None) -> dict[str, object]:
-    return {"value": value, "n": 32, "num_prompts": 16, "spread": spread}
+def lines_of(row: Score) -> list[str]:
+    return score_lines(Scores(rows=[row]))
 
 
-def test_lines_say_before_after_change_and_how_sure(tmp_path: Path) -> None:
-    difference = {**measured(0.211, 0.03), "low": 0.181, "high": 0.241, "verdict": "better"}
-    lines = lines_of(
-        tmp_path,
+def measured(value: float, spread: float | None) -> Measurement:
+    return Measurement(value=value, n=32, num_prompts=16, spread=spread)
+
+
+def change(value: float, spread: float | None, verdict: Verdict) -> Difference:
+    low, high = (None, None) if spread is None else (value - spread, value + spread)
+    return Difference(value=value, n=32, num_prompts=16, spread=spread, low=low, high=high, verdict=verdict)
+
+
+def test_lines_say_before_after_change_and_how_sure() -> None:
+    row = replace(
+        ROW,
         base=measured(0.676, 0.02),
         final=measured(0.887, 0.01),
         real=measured(0.930, 0.01),
-        difference=difference,
+        difference=change(0.211, 0.03, Verdict.better),
         encoder="f" * 64,
     )
-    assert lines == [
-        "  likeness    0.676 ± 0.020 -> 0.887 ± 0.010, true pictures 0.930   n=32, 16 prompts",
-        "              +0.211 ± 0.030: better than the base",
+    assert lines_of(row) == [
+        "  likeness          0.676 ± 0.020 -> 0.887 ± 0.010, true pictures 0.930   n=32, 16 prompts",
+        "                    +0.211 ± 0.030: better than the base",
     ]
 
 
-def test_a_line_without_base_or_interval_is_shorter(tmp_path: Path) -> None:
-    assert lines_of(tmp_path, final=measured(0.5, None)) == ["  likeness    0.500   n=32, 16 prompts"]
-    assert lines_of(tmp_path, skipped="no encoder") == ["  likeness    skipped: no encoder"]
+def test_a_line_without_base_or_interval_is_shorter() -> None:
+    assert lines_of(replace(ROW, final=measured(0.5, None))) == [
+        "  likeness          0.500   n=32, 16 prompts"
+    ]
+    assert lines_of(replace(ROW, skipped="no encoder")) == ["  not measured: likeness: no encoder"]
+    whole = Measurement(value=0.5, n=60, num_prompts=0, spread=None)
+    assert lines_of(replace(ROW, final=whole, scope=Scope.set)) == ["  likeness          0.500   n=60"]
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_every_verdict_has_words(tmp_path: Path, verdict: Verdict) -> None:
-    difference = {**measured(-0.1, None), "low": None, "high": None, "verdict": verdict.value}
-    lines = lines_of(tmp_path, base=measured(0.6, None), final=measured(0.5, None), difference=difference)
-    assert lines == [
-        "  likeness    0.600 -> 0.500   n=32, 16 prompts",
-        f"              -0.100: {VERDICTS[verdict]}",
+def test_every_verdict_has_words(verdict: Verdict) -> None:
+    row = replace(
+        ROW, base=measured(0.6, None), final=measured(0.5, None), difference=change(-0.1, None, verdict)
+    )
+    assert lines_of(row) == [
+        "  likeness          0.600 -> 0.500   n=32, 16 prompts",
+        f"                    -0.100: {VERDICTS[verdict]}",
+    ]
+
+
+def test_what_concerns_all_metrics_comes_after_them() -> None:
+    scores = Scores(
+        rows=[
+            replace(ROW, skipped="no encoder"),
+            replace(ROW, metric="health", final=measured(1.0, 0.0)),
+            replace(ROW, metric="adherence", skipped="no encoder"),
+            replace(ROW, metric="copies", skipped="not known"),
+        ],
+        combined=Combined(value=0.5, spread=0.1),
+        excluded=[Excluded(set_name="final", file="final/a.png", reason="black")],
+        truncated_prompts=2,
+        notices=["three prompts have no picture"],
+    )
+    assert score_lines(scores) == [
+        "  health            1.000 ± 0.000   n=32, 16 prompts",
+        "  combined          0.500 ± 0.100   0 = base, 1 = true pictures",
+        "  not measured: likeness: no encoder",
+        "  not measured: adherence: no encoder",
+        "  not measured: copies (the gallery says why)",
+        "  excluded: final/a.png (black)",
+        "  2 prompts were longer than the encoder reads and were cut",
+        "  note: three prompts have no picture",
     ]
