@@ -37,6 +37,14 @@ def is_concept(name: str) -> bool:
     return name in CONCEPTS
 
 
+def is_scorer(folder: Path) -> bool:
+    """Whether a folder is the demo's own CLIP, or a copy of it."""
+    try:
+        return (folder / "config.json").read_bytes() == (WEIGHTS / "scorer/config.json").read_bytes()
+    except OSError:
+        return False
+
+
 def prepare_demo(concept: str, cache_dir: Path) -> DemoFolder:
     """Draw the concept into cache_dir/demo/<concept>-<version>/, unless it is there; all or nothing.
 

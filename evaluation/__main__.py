@@ -21,8 +21,13 @@ def main(words: Sequence[str]) -> int:
     except ConfigError as error:
         print("This scoring cannot be done:", file=sys.stderr)
         for problem in error.problems:
-            print(f"  - {problem}", file=sys.stderr)
+            print(f"  - {_in_words_of_this_command(problem)}", file=sys.stderr)
         return 2
+
+
+def _in_words_of_this_command(problem: str) -> str:
+    """evaluation.encoder, as a run calls it, is encoder here."""
+    return problem.replace("evaluation.references", "refs").replace("evaluation.", "")
 
 
 if __name__ == "__main__":

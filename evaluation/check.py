@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from demo.folder import is_scorer
 from engine.compose.show import show
-from engine.config import PromptSet, RunConfig
+from engine.config import PromptSet, RunConfig, is_demo
 from engine.config.errors import ConfigError
 from engine.config.evaluation import PIXELS
 from engine.config.sources import Sources
+from engine.models.locate import find_checkpoint
 from engine.sampling.prompt_file import TONES, load_prompts
+from evaluation.aesthetic_head import check_aesthetic_file, check_fits
 from evaluation.encoder_folder import find_encoder
 from evaluation.metrics.metric import Metric, Need
 from evaluation.metrics.needs import NO_ENCODER
@@ -20,7 +23,20 @@ from evaluation.tools import Role
 
 def check_scoring(run: RunConfig, sources: Sources) -> list[str]:
     """One sentence for each thing that keeps a run from being scored as it asks."""
-    return check_sources(sources) + _objective_problems(run, sources)
+    problems = check_sources(sources) + _objective_problems(run, sources)
+    if not is_demo(run.model):
+        problems += foreign_encoders(sources, run.model.name)
+    return problems
+
+
+def foreign_encoders(sources: Sources, model: str) -> list[str]:
+    """A sentence for each encoder that is the demo's own: it means nothing for the pictures of another model."""
+    return [
+        f"{option}={name}: is the demo's own CLIP, which knows only its drawn world, and model={model} draws "
+        "others. Use one that was trained on pictures, such as openai/clip-vit-base-patch32."
+        for option, name in _encoders(sources).items()
+        if name is not None and (folder := find_checkpoint(name)) is not None and is_scorer(folder)
+    ]
 
 
 def check_sources(sources: Sources) -> list[str]:
@@ -29,6 +45,8 @@ def check_sources(sources: Sources) -> list[str]:
     for option, name in _encoders(sources).items():
         if name is not None and name != PIXELS:
             problems += _encoder_problems(name, option)
+    if sources.aesthetic is not None:
+        problems += check_aesthetic_file(sources.aesthetic) or check_fits(sources.aesthetic, sources.encoder)
     return problems + _manifest_problems(sources.manifest)
 
 

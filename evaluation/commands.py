@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from engine.compose.recipe import model_recipe
-from engine.compose.record import read_run_yaml
-from engine.config import RunConfig, is_demo
+from engine.compose.record import read_run_yaml, run_from_record
+from engine.config import ModelConfig, RunConfig, is_demo
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.arguments import Arguments
-from evaluation.check import check_sources
+from evaluation.check import check_sources, foreign_encoders
 from evaluation.recipe_sources import recipe_sources
 from evaluation.records import Scores
 from evaluation.run_material import Given
@@ -94,8 +94,9 @@ def _score_images(arguments: Arguments) -> int:
 def _score_run(arguments: Arguments) -> int:
     folder = Path(arguments.target)
     record = read_run_yaml(folder)
-    sources = _named_sources(arguments, record.sources)
-    _check(sources)
+    sources = _named_sources(arguments, _of_prompt_set(arguments, record.sources))
+    given = _given_pictures(arguments)
+    _check(sources, model=run_from_record(record).model, given=given)
     from evaluation.score_run import gallery_path, score_run
     from evaluation.tracked import track_again
 
@@ -108,7 +109,7 @@ def _score_run(arguments: Arguments) -> int:
             device=_device(arguments),
             cache_dir=cache_dir,
             drawn=drawn,
-            given=_given_pictures(arguments),
+            given=given,
             batch_size=arguments.batch_size,
             on_progress=on_progress,
         )
@@ -139,8 +140,9 @@ def _score_lora(arguments: Arguments) -> int:
         raise ConfigError(f"lora={file}: no such file. Give a LoRA as .safetensors.")
     cache_dir = _cache_dir(arguments, None)
     recipe = model_recipe(model)
-    sources = _named_sources(arguments, recipe_sources(recipe, cache_dir))
-    _check(sources)
+    sources = _named_sources(arguments, _of_prompt_set(arguments, recipe_sources(recipe, cache_dir)))
+    given = _given_pictures(arguments)
+    _check(sources, model=recipe, given=given)
     from evaluation.drawing_plan import LoRARequest
     from evaluation.generation import draw_for_scoring
     from evaluation.score_run import score_run
@@ -149,7 +151,6 @@ def _score_lora(arguments: Arguments) -> int:
     asked = _asked(arguments, cache_dir)
     if "prompt_set" not in arguments.given:
         asked["prompts"] = asked["prompts"] or sources.prompts
-    given = _given_pictures(arguments)
     if given.training is None and is_demo(recipe):
         given = replace(given, training=sources.pictures)
     request = LoRARequest(
@@ -207,9 +208,27 @@ def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
     )
 
 
-def _check(sources: Sources) -> None:
-    if problems := check_sources(sources):
+def _check(sources: Sources, *, model: ModelConfig | None = None, given: Given | None = None) -> None:
+    """Refuse what cannot be used before anything is drawn.
+
+    model  that drew the pictures; None: nobody knows
+    """
+    problems = check_sources(sources)
+    if model is not None and not is_demo(model):
+        problems += foreign_encoders(sources, model.name)
+    if given is not None:
+        problems += given.problems()
+    if problems:
         raise ConfigError(problems)
+
+
+def _of_prompt_set(arguments: Arguments, sources: Sources) -> Sources:
+    """The demo's sets of prompts are files beside its list, with true pictures of their own."""
+    name = arguments.given.get("prompt_set")
+    if name is None or sources.prompts is None:
+        return sources
+    own = sources.prompts.with_name(f"{name}.json")
+    return replace(sources, manifest=own) if own.is_file() else sources
 
 
 def _given_pictures(arguments: Arguments) -> Given:

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,23 @@ class Given:
     refs: Path | None = None  # true pictures: a folder, or a manifest that names them by prompt
     training: Path | None = None  # the pictures that were trained on
     external_scores: Path | None = None  # a table of what other programs gave
+
+    def problems(self) -> list[str]:
+        """What is wrong with the folders, one sentence each; no picture is read."""
+        found: list[str] = []
+        if self.refs is not None:
+            found += _problems_of(partial(read_references, self.refs))
+        if self.training is not None:
+            found += _problems_of(partial(read_picture_folder, self.training, "training"))
+        return found
+
+
+def _problems_of(read: Callable[[], object]) -> list[str]:
+    try:
+        read()
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def read_run_material(

@@ -154,7 +154,14 @@ def _refuse_unknown(objectives: Sequence[str], material: Material) -> None:
 def _find_faults(material: Material, tools: Tools, on_progress: Callable[[int, int], None]) -> Material:
     """The material with its faulty pictures named; every picture is decoded once for all that looks at it."""
     paths = material.every_path()
-    tools.look(paths, on_progress=on_progress)
+    scored = [picture.path for of_set in material.pictures.values() for picture in of_set]
+    others = list(dict.fromkeys(path for path in paths if path not in set(scored)))
+    tools.look(scored, on_progress=lambda done, _: on_progress(done, len(paths)))
+    tools.look(
+        others,
+        roles=[Role.image],  # of true pictures no metric asks what their text is
+        on_progress=lambda done, _: on_progress(len(paths) - len(others) + done, len(paths)),
+    )
     facts = {path: tools.facts(path).fault for path in paths}
     return replace(material, faults={path: fault for path, fault in facts.items() if fault is not None})
 

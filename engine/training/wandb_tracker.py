@@ -1,7 +1,8 @@
 """wandb: online when there is a login, else files in the run folder for a later `wandb sync`."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # From the most private to the least. The WANDB_MODE of the environment can only make a run more private:
 # a shell in which everything is online has not asked for the upload of this run.
 _PRIVACY = (WandbMode.disabled, WandbMode.offline, WandbMode.online)
+_DATA_DIR = "WANDB_DATA_DIR"
 _FLUSH_SECONDS = 1.0  # how much of the offline file a kill may cost
 _NETWORK_SECONDS = 30  # how long a start may wait for the server before the run stays on disk
 _UPLOAD_SECONDS = 300  # how long the end may wait for the upload; what is left is there for `wandb sync`
@@ -113,9 +115,10 @@ class WandbTracker:
     def scores(self, step: int, scores: FinalScores) -> None:
         """Scores under eval/, in the history and so in the summary; beside them a table of the pictures."""
         values: dict[str, object] = {f"eval/{name}": value for name, value in scores.values.items()}
-        if scores.rows:
-            values["eval/pictures"] = _table(scores.rows)
-        self._run.log({"train/step": step} | values, step=step)
+        with _staged_in(self._folder):
+            if scores.rows:
+                values["eval/pictures"] = _table(scores.rows)
+            self._run.log({"train/step": step} | values, step=step)
 
     def finish(self, outcome: Outcome) -> str | None:
         """Close the run; anything but a completed or pruned one is shown as failed.
@@ -125,6 +128,20 @@ class WandbTracker:
         self._run.summary["outcome"] = outcome.value
         self._run.finish(exit_code=0 if outcome in (Outcome.completed, Outcome.pruned) else 1)
         return sync_command(self._folder) if self._run.offline else f"wandb: {self._run.url}"
+
+
+@contextmanager
+def _staged_in(folder: Path) -> Iterator[None]:
+    """What a table is made of waits below the run, and not in the user's home, until it is uploaded."""
+    before = os.environ.get(_DATA_DIR)
+    os.environ[_DATA_DIR] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_DATA_DIR]
+        else:
+            os.environ[_DATA_DIR] = before
 
 
 def _table(rows: Sequence[ScoredRow]) -> "wandb.Table":

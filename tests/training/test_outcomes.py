@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,9 +13,9 @@ from engine.config import ConfigError
 from engine.config.outcome import Outcome
 from engine.training import previews
 from engine.training.job import Hooks
-from engine.training.tracker import FinalScores
 from engine.training.result import TrainResult, read_result
 from engine.training.summary import exit_code, summary_lines
+from engine.training.tracker import FinalScores
 from tests.training.toy_runs import train_small
 
 LOOKS_OFTEN = ("training.validate_every=1", "training.checkpoint_every=1")

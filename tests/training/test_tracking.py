@@ -30,8 +30,8 @@ class Recorder:
     def pictures(self, step: int, set_name: str, samples: Sequence[TrackedPicture]) -> None:
         self._note(f"pictures {step} {set_name} {len(samples)}")
 
-    def scores(self, step: int, scores: Mapping[str, float]) -> None:
-        self._note(f"scores {step} {dict(scores)}")
+    def scores(self, step: int, scores: FinalScores) -> None:
+        self._note(f"scores {step} {dict(scores.values)}")
 
     def finish(self, outcome: Outcome) -> str | None:
         self._note(f"finish {outcome.value}")
