@@ -1,5 +1,6 @@
 """The gallery of one scored folder: its scores, and its pictures by prompt and seed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -9,7 +10,7 @@ from pages.document import document, write_page
 from pages.gallery_data import BASE, FINAL, GalleryPage, GalleryPicture, GalleryPrompt
 from pages.gallery_style import GALLERY_STYLE
 from pages.parts import FOOTER, column_class, header, notices, prompt_heading
-from pages.picture_choice import MAX_PICTURES, MAX_REFERENCES, Place, choose_pictures, evenly
+from pages.picture_choice import MAX_PICTURES, MAX_REFERENCES, Choice, Place, choose_pictures, evenly
 from pages.score_table import better_words, metrics_part, tiles_part
 from pages.script import SCRIPT
 from pages.shots import LARGER_CHARS, ShotMaker, ShownMetric, Words, shown_metrics, zoom_dialog
@@ -25,7 +26,22 @@ class _Layout:
 
     places: frozenset[Place]  # that are shown
     seeds: Sequence[int] | None  # as columns; None: each prompt has its own, wrapped
+    with_base: bool
     with_true: bool  # a last column for true pictures
+    has_prompts: bool  # known ones
+    most: int  # scored pictures in a card
+
+    @property
+    def is_single(self) -> bool:
+        """One seed: its base stands beside it, not beneath."""
+        return self.seeds is not None and len(self.seeds) == 1
+
+    @property
+    def columns(self) -> int:
+        """Pictures in a row of a card."""
+        if self.seeds is None:
+            return self.most
+        return len(self.seeds) * (1 + (self.is_single and self.with_base)) + self.with_true
 
 
 def write_gallery(page: GalleryPage, path: Path) -> None:
@@ -76,33 +92,28 @@ def _pictures_part(page: GalleryPage, maker: ShotMaker, most: int) -> str:
         return '<section><h2>Pictures</h2><p class="empty">There are no pictures.</p></section>'
     objective = metrics[0].facts if metrics and metrics[0].facts.is_objective else None
     choice = choose_pictures(page.prompts, objective, most)
-    layout = _Layout(
-        places=choice.places,
-        seeds=_columns(page.prompts) if not choice.sentence else None,
-        with_true=any(prompt.references for prompt in page.prompts),
-    )
+    layout = _layout(page.prompts, choice)
     cards = [_card(place, prompt, layout, maker) for place, prompt in enumerate(page.prompts)]
-    width = column_class((len(layout.seeds) if layout.seeds else 6) + layout.with_true)
-    width += (
-        " with-base" if any(picture.set_name == BASE for p in page.prompts for picture in p.pictures) else ""
-    )
+    width = column_class(layout.columns) + (" with-base" if layout.with_base else "")
     said = f" {escape(choice.sentence)}" if choice.sentence else ""
     true = "".join(maker.true_picture(path, "") for path in evenly(page.references, MAX_REFERENCES * 3))
     strip = f'<h3>True pictures</h3><div class="line wrap true-pictures">{true}</div>' if true else ""
     return (
         '<section id="gallery"><h2>Pictures</h2>'
-        f'<p class="soft">{_reading(page)}{said}</p>{_controls(page, metrics)}'
+        f'<p class="soft">{_reading(layout)}{said}</p>{_controls(page, metrics)}'
         f'<div class="cards prompts {width}">{"".join(cards)}</div>'
         f'<div class="flat" id="flat" hidden></div>{strip}</section>'
     )
 
 
-def _reading(page: GalleryPage) -> str:
+def _reading(layout: _Layout) -> str:
     """How to read a card."""
-    sets = {picture.set_name for prompt in page.prompts for picture in prompt.pictures}
-    words = "A card a prompt, a column a seed."
-    if BASE in sets:
-        words += " Above what is scored, framed; beneath it what the base model draws from the same seed."
+    if not layout.has_prompts:
+        return "The prompts of these pictures are not known."
+    words = "A card a prompt"
+    words += ", a column a seed." if layout.seeds and len(layout.seeds) > 1 else "."
+    if layout.with_base:
+        words += " Framed what is scored; then what the base model draws from the same seed."
     return words
 
 
@@ -142,15 +153,18 @@ def _card(place: int, prompt: GalleryPrompt, layout: _Layout, maker: ShotMaker) 
     shown = [picture for picture in prompt.pictures if (place, picture.seed) in layout.places]
     if not shown:
         return ""
-    lines = []
+    rows = []
     references = list(prompt.references[:MAX_REFERENCES])
-    sets = [name for name in (FINAL, BASE) if any(picture.set_name == name for picture in shown)]
-    for name in sets:
+    for name in (FINAL, BASE) if layout.with_base else (FINAL,):
         own = {picture.seed: picture for picture in shown if picture.set_name == name}
-        cells = [_cell(own.get(seed), prompt, layout, maker) for seed in layout.seeds or sorted(own)]
-        if layout.seeds and layout.with_true:
-            cells.append(maker.true_picture(references.pop(0), prompt.text) if references else GAP)
-        lines.append(f'<div class="line{"" if layout.seeds else " wrap"}">{"".join(cells)}</div>')
+        rows.append([_cell(own.get(seed), prompt, layout, maker) for seed in layout.seeds or sorted(own)])
+    if layout.is_single:
+        rows = [[cell for row in rows for cell in row]]
+    if layout.seeds and layout.with_true:
+        for row in rows:
+            row.append(maker.true_picture(references.pop(0), prompt.text) if references else GAP)
+    style = "line" if layout.seeds else "line wrap"
+    lines = [f'<div class="{style}">{"".join(row)}</div>' for row in rows if row]
     more = [maker.true_picture(path, prompt.text) for path in references]
     lines += [f'<div class="line wrap">{"".join(more)}</div>'] if more else []
     tags = (prompt.type, prompt.kind, prompt.tone)
@@ -169,6 +183,19 @@ def _cell(picture: GalleryPicture | None, prompt: GalleryPrompt, layout: _Layout
         caption = "base" if layout.seeds else f"base, {caption}"
     words = Words(prompt=prompt.text, caption=caption, name=name, kind=prompt.kind, type=prompt.type)
     return maker.shot(picture, words)
+
+
+def _layout(prompts: Sequence[GalleryPrompt], choice: Choice) -> _Layout:
+    counts = Counter(place for place, _ in choice.places)
+    sets = {picture.set_name for prompt in prompts for picture in prompt.pictures}
+    return _Layout(
+        places=choice.places,
+        seeds=None if choice.sentence else _columns(prompts),
+        with_base=BASE in sets,
+        with_true=any(prompt.references for prompt in prompts),
+        has_prompts=any(prompt.text.strip() for prompt in prompts),
+        most=max(counts.values(), default=1),
+    )
 
 
 def _columns(prompts: Sequence[GalleryPrompt]) -> list[int] | None:

@@ -152,6 +152,7 @@ def test_pictures_without_a_prompt_are_one_row_named_by_their_files(tmp_path: Pa
         and "seed" not in page.shots("result")[0]
     )
     assert sum(tag == "article" for tag, _ in page.elements) == 1
+    assert "The prompts of these pictures are not known." in page.text
 
 
 def test_a_picture_without_its_base_keeps_the_columns(tmp_path: Path) -> None:
@@ -162,6 +163,15 @@ def test_a_picture_without_its_base_keeps_the_columns(tmp_path: Path) -> None:
     base_row = html.split('<div class="line">')[2]
     order = re.findall(r'class="shot (\w+)', base_row.split("</article>")[0])
     assert order == ["gap", "base", "gap"]
+
+
+def test_a_single_seed_has_its_base_and_true_picture_beside_it(tmp_path: Path) -> None:
+    true = picture_file(tmp_path / "true.png", (1, 2, 3), 8)
+    pictures = [picture for picture in prompt_pictures(tmp_path, 0) if picture.seed == 1]
+    prompt = GalleryPrompt(index=0, text="a", references=[true], pictures=pictures)
+    html = gallery_html(GalleryPage(title="t", prompts=[prompt]))
+    assert html.count('<div class="line">') == 1 and "columns-3 with-base" in html
+    assert re.findall(r'<figure class="shot (\w+)', html) == ["result", "base", "true"]
 
 
 def test_a_folder_of_ten_thousand_pictures_gives_a_page_of_bounded_size(tmp_path: Path) -> None:
