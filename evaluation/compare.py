@@ -50,6 +50,7 @@ class Comparison:
     folders: list[Compared]
     metrics: list[ComparedMetric]
     num_pairs: int  # (prompt, seed) that all folders have
+    notices: list[str]  # what a reader must know before one is held against another
 
 
 def compare_folders(folders: Sequence[Path]) -> Comparison:
@@ -64,7 +65,12 @@ def compare_folders(folders: Sequence[Path]) -> Comparison:
         raise ConfigError(problems)
     aligned = _aligned(compared)
     keys = {(picture.prompt, picture.seed) for picture in _pictures(compared[0].stored)}
-    return Comparison(folders=compared, metrics=_metrics(compared, aligned), num_pairs=len(keys))
+    return Comparison(
+        folders=compared,
+        metrics=_metrics(compared, aligned),
+        num_pairs=len(keys),
+        notices=_notices(compared),
+    )
 
 
 def _read(folders: Sequence[Path]) -> list[Compared]:
@@ -148,6 +154,22 @@ def _other_encoders(compared: Sequence[Compared]) -> list[str]:
     ]
 
 
+def _notices(compared: Sequence[Compared]) -> list[str]:
+    notices = []
+    if len({one.scores.config_hash for one in compared}) > 1:
+        notices.append(
+            "not all were scored against the same (other references, trigger words, kinds of prompts or "
+            "encoders): what is measured with those is not to be held against each other"
+        )
+    broken = [one.name for one in compared if one.scores.excluded]
+    if broken:
+        notices.append(
+            f"broken pictures were left out of {', '.join(broken)}: their pairs count in health alone, and "
+            "metrics of whole sets are of what each has"
+        )
+    return notices
+
+
 def _pictures(stored: StoredValues) -> list[PictureEntry]:
     return [picture for picture in stored.pictures if picture.set_name == FINAL]
 
@@ -189,6 +211,9 @@ def _metrics(
             for name, one in rows.items()
             if name not in there
         }
+        for name in _of_other_pictures(there, rows):
+            del there[name]
+            missing[name] = "measured on other validation pictures or timesteps"
         if there:
             found.append(_ranked(row, _common(there), types, missing, rows))
         elif wholes := {name: one.final for name, one in rows.items() if one is not None and one.final}:
@@ -197,6 +222,15 @@ def _metrics(
             left = {name: why for name, why in missing.items() if name not in wholes}
             found.append(ComparedMetric(row=row, measurements=ranked, steps=[], missing=left))
     return found
+
+
+def _of_other_pictures(values: Mapping[str, list[Value]], rows: Mapping[str, Score | None]) -> list[str]:
+    """Folders whose values are of no prompt, and of other pictures or timesteps than the first folder's."""
+    if not any(value.prompt_index < 0 for of_one in values.values() for value in of_one):
+        return []
+    notes = {name: row.note for name in values if (row := rows[name]) is not None}
+    first = next(iter(notes.values()))
+    return [name for name, note in notes.items() if note != first]
 
 
 def _common(values: Mapping[str, list[Value]]) -> dict[str, list[Value]]:

@@ -32,7 +32,8 @@ def comparison_page(comparison: Comparison, beside: Path) -> ComparePage:
     """
     folders = comparison.folders
     objectives = list(dict.fromkeys(name for one in folders for name in one.scores.objectives))
-    notices = [f"{one.name}: {notice}" for one in folders for notice in one.scores.notices]
+    told = [f"{one.name}: {notice}" for one in folders for notice in one.scores.notices]
+    notices = [*comparison.notices, *told]
     return ComparePage(
         title=" - ".join(one.name for one in folders),
         lead=f"{comparison.num_pairs} pictures of the same prompts and seeds in each of {len(folders)}.",

@@ -90,7 +90,7 @@ def score_material(
         rows=rows,
         objectives=list(chosen),
         combined=_combine(rows, chosen),
-        config_hash=_config_hash(material, tools, chosen),
+        config_hash=_config_hash(material, tools),
         encoders=_encoders(tools),
         num_pictures={name: len(material.pictures.get(name, [])) for name in SETS},
         excluded=_excluded(material),
@@ -187,7 +187,7 @@ def _combine(rows: Sequence[Score], objectives: Sequence[str]) -> Combined:
     return Combined(value=mean.score, spread=mean.spread, reason=mean.reason)
 
 
-def _config_hash(material: Material, tools: Tools, objectives: Sequence[str]) -> str:
+def _config_hash(material: Material, tools: Tools) -> str:
     """Of what was asked, not of the pictures: prompts, seeds, words, references, encoders."""
     asked = {
         "prompts": [[p.prompt, p.seed] for p in material.pictures.get(FINAL, [])],
@@ -199,7 +199,6 @@ def _config_hash(material: Material, tools: Tools, objectives: Sequence[str]) ->
         "encoders": {
             role: [facts.fingerprint, facts.preprocessing] for role, facts in _encoders(tools).items()
         },
-        "objectives": list(objectives),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -38,7 +38,7 @@ def comparison_lines(comparison: "Comparison") -> list[str]:
     lines = [f"{names}: {comparison.num_pairs} pictures of the same prompts and seeds"]
     for metric in comparison.metrics:
         lines += _compared_lines(metric)
-    return lines
+    return lines + [f"  note: {notice}" for notice in comparison.notices]
 
 
 def step_words(step: Difference) -> str:

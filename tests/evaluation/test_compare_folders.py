@@ -209,6 +209,37 @@ def test_losses_of_validation_pictures_are_paired_by_picture(tmp_path: Path) -> 
     assert found.is_separated
 
 
+def test_losses_at_other_timesteps_are_not_paired(tmp_path: Path) -> None:
+    material = full_material(tmp_path / "pictures")
+    assert material.losses is not None
+    write_outputs(score_material(material, full_tools()), tmp_path / "a")
+    moved = replace(material.losses, timesteps=[100, 300, 500, 700])
+    write_outputs(score_material(replace(material, losses=moved), full_tools()), tmp_path / "b")
+    comparison = compare_folders([tmp_path / "a", tmp_path / "b"])
+    (found,) = (one for one in comparison.metrics if one.row.metric == "val_loss")
+    assert (list(found.measurements), found.steps) == (["a"], [])
+    assert found.missing == {"b": "measured on other validation pictures or timesteps"}
+
+
+def test_what_a_reader_must_know_of_a_comparison_is_told(tmp_path: Path) -> None:
+    material = full_material(tmp_path / "pictures")
+    write_outputs(score_material(material, full_tools()), tmp_path / "a")
+    write_outputs(score_material(material, full_tools(), objectives=["health"]), tmp_path / "b")
+    assert compare_folders([tmp_path / "a", tmp_path / "b"]).notices == []
+    fewer = {**material.pictures, "real": material.pictures["real"][1:]}
+    write_outputs(score_material(replace(material, pictures=fewer), full_tools()), tmp_path / "b")
+    (notice,) = compare_folders([tmp_path / "a", tmp_path / "b"]).notices
+    assert notice.startswith("not all were scored against the same (other references")
+    first, *others = material.pictures["final"]
+    (tmp_path / "broken.png").write_bytes(b"")
+    broken = {**material.pictures, "final": [replace(first, path=tmp_path / "broken.png"), *others]}
+    write_outputs(score_material(replace(material, pictures=broken), full_tools()), tmp_path / "b")
+    comparison = compare_folders([tmp_path / "a", tmp_path / "b"])
+    (notice,) = comparison.notices
+    assert notice.startswith("broken pictures were left out of b: ")
+    assert comparison_lines(comparison)[-1] == f"  note: {notice}"
+
+
 def test_other_prompts_or_seeds_are_refused_with_some_of_them(tmp_path: Path) -> None:
     a = score_given(tmp_path / "a", [[1.0], [2.0], [3.0]])
     b = score_given(tmp_path / "b", [[1.0, 2.0], [2.0]])
