@@ -78,9 +78,10 @@ def _read(folders: Sequence[Path]) -> list[Compared]:
     names = short_names(folders)
     for name, folder in zip(names, folders, strict=True):
         try:
-            scores, stored = read_outputs(scored_folder(folder))
             outputs = scored_folder(folder)
-            found.append(Compared(name=name, folder=outputs, pictures=folder, scores=scores, stored=stored))
+            scores, stored = read_outputs(outputs)
+            pictures = _pictures_folder(folder, stored)
+            found.append(Compared(name=name, folder=outputs, pictures=pictures, scores=scores, stored=stored))
         except ConfigError as error:
             problems += [f"compare: {problem}" for problem in error.problems]
     if problems:
@@ -97,6 +98,13 @@ def scored_folder(folder: Path) -> Path:
         raise ConfigError(f"{folder}: no such folder.")
     own = folder / "evaluation"
     return own if not (folder / "values.json").is_file() and (own / "values.json").is_file() else folder
+
+
+def _pictures_folder(folder: Path, stored: StoredValues) -> Path:
+    """The folder above, where somebody named the outputs in place of the pictures' own folder."""
+    is_here = any((folder / picture.file).is_file() for picture in stored.pictures)
+    is_above = any((folder.absolute().parent / picture.file).is_file() for picture in stored.pictures)
+    return folder.absolute().parent if is_above and not is_here else folder
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

@@ -67,8 +67,9 @@ def gallery_path(folder: Path) -> Path:
 
 
 def _run_id(folder: Path) -> str | None:
-    path = folder / "result.json"
-    if not path.is_file():
+    """As result.json names it; None where it does not."""
+    try:
+        run_id = json.loads((folder / "result.json").read_text(encoding="utf-8")).get("run_id")
+    except (OSError, ValueError, AttributeError):
         return None
-    run_id = json.loads(path.read_text(encoding="utf-8")).get("run_id")
     return None if run_id is None else str(run_id)

@@ -297,6 +297,8 @@ def test_a_folder_of_pictures_is_compared_by_its_outputs_below_it(tmp_path: Path
     assert ranked(comparison) == [("b", 3.0), ("a", 2.0)]
     one = comparison.folders[0]
     assert (one.folder, one.pictures) == (a / "evaluation", a)
+    one = compare_folders([a / "evaluation", b]).folders[0]
+    assert (one.folder, one.pictures) == (a / "evaluation", a)
     assert problems_of(a, a / "evaluation") == [
         f"compare: {a / 'evaluation'} is given twice. Give different folders."
     ]

@@ -191,6 +191,12 @@ def test_the_scores_file_holds_what_was_returned(run: Path, sources: Sources) ->
     assert replace(again, rows=[], combined=scores.combined) == replace(scores, rows=[])
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run_id": null}'])
+def test_a_damaged_result_costs_no_scores(run: Path, sources: Sources, content: str) -> None:
+    (run / "result.json").write_text(content)
+    assert scores_of_run(run, sources).run_id is None
+
+
 def test_the_scores_file_names_the_true_pictures_as_seen_from_the_run(run: Path, sources: Sources) -> None:
     references = scores_of_run(run, sources).references
     assert references[PROMPTS[0]] == [f"../material/references/00_{place}.png" for place in (0, 1)]
