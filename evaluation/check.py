@@ -30,7 +30,7 @@ def check_scoring(run: RunConfig, sources: Sources) -> list[str]:
 
 
 def foreign_encoders(sources: Sources, model: str) -> list[str]:
-    """A sentence for each encoder that is the demo's own: it means nothing for the pictures of another model."""
+    """A sentence for each encoder that is the demo's own: of another model's pictures it knows nothing."""
     return [
         f"{option}={name}: is the demo's own CLIP, which knows only its drawn world, and model={model} draws "
         "others. Use one that was trained on pictures, such as openai/clip-vit-base-patch32."

@@ -66,6 +66,11 @@ def read_run_material(
     refs = None if given.refs is None else read_references(given.refs)
     manifest = read_manifest(sources.manifest) if refs is None else refs.by_prompt
     real = _true_pictures(sets[FINAL], manifest, drawn)
+    if refs is not None and refs.by_prompt and not real:
+        raise ConfigError(
+            f"{refs.where}: none of its {len(refs.by_prompt)} prompts is a prompt of the pictures. Correct "
+            "the prompts, or give refs=DIR, pictures of no particular prompt."
+        )
     _refuse_missing([picture.path for of_set in (*sets.values(), real) for picture in of_set])
     learnt, held_out, notices = _learnt_pictures(folder)
     if given.training is not None:

@@ -7,23 +7,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from score_toys import sources_of_toys, write_manifest, write_samples
+from score_toys import save_picture, sources_of_toys, write_manifest, write_samples
 
 from engine.compose.record import make_record, write_run_yaml
 from evaluation.__main__ import main
-from evaluation.arguments import KEYS, parse_arguments
-from evaluation.metrics.table import METRICS
+from evaluation.arguments import COMMANDS, OPTIONS, parse_arguments
 from evaluation.records import read_scores
 from tests.compose.toys import PROJECT, composed
 
 SETS = {"base": {0: [30, 40], 1: [30]}, "final": {0: [10, 20], 1: [20]}}
 PRINTS = {"data": "a" * 64, "base": "b" * 64}
+FILES = ["per_image.csv", "per_prompt.csv", "scores.json", "values.json"]
 
 
 def record(run: Path, *, encoder: Path | None = None, manifest: Path | None = None) -> None:
     """run.yaml as training writes it."""
     config = composed(f"cache_dir={run.parent / 'cache'}")
-    sources = sources_of_toys(run.parent, encoder=encoder, manifest=manifest)
+    sources = sources_of_toys(run.parent / "learnt", encoder=encoder, manifest=manifest)
     write_run_yaml(run, make_record(config, sources, fingerprints=PRINTS, threads=1, device="cpu"))
 
 
@@ -31,8 +31,21 @@ def record(run: Path, *, encoder: Path | None = None, manifest: Path | None = No
 def run(tmp_path: Path, tiny_clip: Path) -> Path:
     """A run folder whose run.yaml names an encoder and a manifest."""
     folder = write_samples(tmp_path / "run", SETS)
+    for number in (50, 60):
+        save_picture(tmp_path / "learnt" / f"{number}.png", number, size=64).with_suffix(".txt").write_text(
+            "a dog"
+        )
     record(folder, encoder=tiny_clip, manifest=write_manifest(tmp_path / "true", {0: [10, 20], 1: [20, 10]}))
     return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of pictures with a caption beside each."""
+    for place, number in enumerate((10, 20, 30, 40)):
+        path = save_picture(tmp_path / "pictures" / f"{place}.png", number)
+        path.with_suffix(".txt").write_text(f"a picture {place // 2}")
+    return tmp_path / "pictures"
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -42,31 +55,36 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return code, captured.out, captured.err
 
 
-def test_a_run_is_scored_shown_and_its_page_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def names(folder: Path) -> list[str]:
+    """The files of a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_is_scored_shown_and_its_pages_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = told(capsys, f"run={run}", "device=cpu")
     assert (code, err) == (0, "")
     scores = read_scores(run / "scores.json")
     likeness = scores.row("likeness")
+    assert scores.objectives == ["likeness", "adherence"]
     assert likeness.base is not None and likeness.final is not None
-    first = out.splitlines()[0]
+    first = out.splitlines()[1]
     assert first.split()[0] == "likeness"
-    assert f"likeness    {likeness.base.value:.3f} ± " in first
-    assert f" -> {likeness.final.value:.3f} ± " in first
+    assert f" {likeness.base.value:.3f} ± " in first and f" -> {likeness.final.value:.3f} ± " in first
     assert "n=3, 2 prompts" in first
-    assert [line.split()[0] for line in out.splitlines()[:6:2]] == list(METRICS)
-    assert out.splitlines()[-2:] == [str(run / "scores.json"), str(run / "index.html")]
-    assert (run / "per_image.csv").is_file()
+    assert out.splitlines()[-2:] == [str(run / "scores.json"), str(run / "evaluation/index.html")]
+    assert set(FILES) < set(names(run))
     assert "Likeness to the concept" in (run / "index.html").read_text()
+    assert "a sks dog" in (run / "evaluation/index.html").read_text()
 
 
-def test_embeddings_are_kept_where_the_run_kept_its_own(
+def test_embeddings_are_kept_and_a_second_scoring_gives_the_same_files(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told(capsys, f"run={run}")
-    # The numbers 10, 20, 30, 40 make four different pictures, true ones and copies included.
-    assert len(list((run.parent / "cache/embeddings").rglob("*.safetensors"))) == 4
-    told(capsys, f"run={run}", f"cache_dir={run.parent / 'other'}")
-    assert len(list((run.parent / "other/embeddings").rglob("*.safetensors"))) == 4
+    first = {name: (run / name).read_bytes() for name in FILES}
+    assert (run.parent / "cache" / "embeddings").is_dir()
+    told(capsys, f"run={run}", "batch_size=1")
+    assert {name: (run / name).read_bytes() for name in FILES} == first
 
 
 def test_faulty_pictures_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,11 +99,28 @@ def test_words_on_the_line_stand_above_the_runs_own(
 ) -> None:
     encoder = shutil.copytree(tiny_clip, tmp_path / "another")
     manifest = write_manifest(tmp_path / "others", {0: [10]})
-    code, _, _ = told(capsys, f"run={run}", f"encoder={encoder}", f"references={manifest}")
+    line = (f"encoder={encoder}", "image_encoder=pixels", f"refs={manifest}", "trigger=dog")
+    code, _, err = told(capsys, f"run={run}", *line)
     scores = read_scores(run / "scores.json")
+    assert (code, err) == (0, "")
+    assert {role: facts.name for role, facts in scores.encoders.items()} == {
+        "text_image": "another",
+        "image": "pixels",
+    }
+    assert [len(files) for files in scores.references.values()] == [1]
+
+
+def test_a_folder_of_references_takes_the_place_of_the_runs_manifest(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_picture(tmp_path / "refs" / "a.png", 10)
+    save_picture(tmp_path / "refs" / "b.png", 20)
+    code, _, _ = told(capsys, f"run={run}", f"refs={tmp_path / 'refs'}")
+    row = read_scores(run / "scores.json").row("likeness")
     assert code == 0
-    assert scores.encoder is not None and scores.encoder.name == "another"
-    assert [len(names) for names in scores.references.values()] == [1]
+    assert row.note is not None and row.note.startswith(
+        "compared with 2 true pictures of no particular prompt"
+    )
 
 
 def test_what_was_not_named_is_skipped_without_complaint(
@@ -94,84 +129,150 @@ def test_what_was_not_named_is_skipped_without_complaint(
     record(run)
     code, out, err = told(capsys, f"run={run}")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0].startswith("  likeness    skipped: no encoder is named")
-    assert out.splitlines()[2].startswith("  health      1.000 ± 0.000 -> 1.000 ± 0.000")
+    assert "  not measured: likeness: no encoder is named" in out
+    assert "health            1.000 ± 0.000 -> 1.000 ± 0.000" in out
 
 
-def test_a_run_without_true_pictures_is_not_asked_for_likeness(
-    run: Path, tiny_clip: Path, capsys: pytest.CaptureFixture[str]
+def test_an_objective_that_could_not_be_computed_is_exit_code_one(
+    run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record(run, encoder=tiny_clip)
-    code, out, err = told(capsys, f"run={run}")
-    assert (code, err) == (0, "")
-    assert out.splitlines()[0].startswith("  likeness    skipped: no true pictures of these prompts")
-    assert read_scores(run / "scores.json").row("adherence").final is not None
-
-
-def test_what_was_asked_for_and_could_not_be_computed_is_exit_code_one(
-    run: Path, tiny_clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    record(run, encoder=tiny_clip)
-    code, _, err = told(capsys, f"run={run}", "metrics=health,likeness")
+    code, _, err = told(capsys, f"run={run}", "objectives=health,preference")
     assert code == 1
     assert err.startswith(
-        "likeness was asked for and could not be computed: no true pictures of these prompts"
+        "preference is an objective and could not be computed: no preference model is named"
     )
-    assert err.count("asked for") == 1
+    assert err.count("objective") == 1
     assert read_scores(run / "scores.json").row("adherence").final is not None  # the others are there
-    assert told(capsys, f"run={run}", "metrics=[health, adherence]")[0] == 0
+    assert told(capsys, f"run={run}", "objectives=[health, adherence]")[0] == 0
 
 
-def test_a_manifest_of_other_prompts_is_exit_code_one(
+def test_an_objective_without_a_healthy_picture_is_exit_code_one(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (run / "samples" / "final").iterdir():
+        path.write_bytes(b"no picture")
+    code, _, err = told(capsys, f"run={run}")
+    assert code == 1
+    assert "likeness is an objective and could not be computed: no picture" in err
+
+
+def test_references_of_other_prompts_are_refused_and_nothing_is_written(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "other.json").write_text(json.dumps({"schema": 1, "prompts": [{"prompt": "a house"}]}))
-    code, _, err = told(capsys, f"run={run}", f"references={tmp_path / 'other.json'}")
-    assert code == 1
-    assert "likeness was asked for and could not be computed" in err
+    save_picture(tmp_path / "house.png", 10)
+    text = json.dumps({"schema": 1, "prompts": [{"prompt": "a house", "references": ["house.png"]}]})
+    (tmp_path / "other.json").write_text(text)
+    before = names(run)
+    code, _, err = told(capsys, f"run={run}", f"refs={tmp_path / 'other.json'}")
+    assert code == 2
+    assert "none of its 1 prompts is a prompt of the pictures" in err
+    assert names(run) == before
+
+
+def test_a_folder_of_anybodys_pictures_is_scored(
+    pictures: Path, tiny_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_picture(tmp_path / "refs" / "true.png", 10)
+    line = (
+        f"images={pictures}",
+        f"encoder={tiny_clip}",
+        f"refs={tmp_path / 'refs'}",
+        f"cache_dir={tmp_path}",
+    )
+    code, out, err = told(capsys, *line)
+    scores = read_scores(pictures / "evaluation/scores.json")
+    assert (code, err) == (0, "")
+    assert names(pictures / "evaluation") == ["index.html", *FILES]
+    assert scores.objectives == ["likeness", "adherence"] and scores.run_id is None
+    assert scores.num_pictures == {"base": 0, "final": 4, "real": 0}
+    assert "a picture 1" in (pictures / "evaluation/index.html").read_text()
+    assert "training is not given: copies are looked for among" in out
+    code, _, _ = told(capsys, *line, f"out={tmp_path / 'elsewhere'}")
+    assert (code, names(tmp_path / "elsewhere")) == (0, ["index.html", *FILES])
+
+
+def test_pictures_alone_are_looked_at_and_the_rest_is_said(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = told(capsys, f"images={pictures}", f"cache_dir={tmp_path}")
+    assert (code, err) == (0, "")
+    assert "  health            1.000" in out
+    assert "  not measured: likeness: no encoder is named" in out
+
+
+def test_scores_of_another_program_are_a_metric_and_may_be_an_objective(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{place}.png,{place / 4}\n" for place in range(4))
+    (tmp_path / "scores.csv").write_text(f"path,sharpness\n{rows}")
+    line = (f"images={pictures}", f"cache_dir={tmp_path}", f"external_scores={tmp_path / 'scores.csv'}")
+    assert told(capsys, *line, "objectives=sharpness")[0] == 0
+    row = read_scores(pictures / "evaluation/scores.json").row("sharpness")
+    assert row.final is not None and row.final.value == pytest.approx(0.375)
+    code, _, err = told(capsys, *line, "objectives=sharpnes")
+    assert code == 2 and "sharpnes: unknown metric (did you mean sharpness?)" in err
+    (tmp_path / "scores.csv").write_text(f"path,sharpness\n{rows}".replace("0.25", "nan"))
+    before = (pictures / "evaluation/scores.json").read_bytes()
+    code, _, err = told(capsys, *line)
+    assert code == 2 and "line 3" in err
+    assert (pictures / "evaluation/scores.json").read_bytes() == before
+
+
+def test_two_scorings_are_compared_and_all_are_reported(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    save_picture(other / "samples/final/p00_s1.png", 40)
+    for folder in (run, other):
+        assert told(capsys, f"run={folder}")[0] == 0
+    page = tmp_path / "compare.html"
+    code, out, err = told(capsys, f"compare=[{run},{other}]", f"out={page}")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "run, other: 3 pictures of the same prompts and seeds"
+    assert out.splitlines()[-1] == str(page) and "Likeness to the concept" in page.read_text()
+    code, out, _ = told(capsys, f"report={tmp_path}")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[:2]] == ["other", "run"]
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_a_comparison_of_what_was_not_scored_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = told(capsys, f"compare=[{run},{run.parent / 'none'}]")
+    assert code == 2
+    assert "was not scored yet" in err and "no such folder" in err
 
 
 @pytest.mark.parametrize(
     ("words", "sentences"),
     [
         (["rnu=x"], ["rnu: unknown option (did you mean run?)"]),
-        (["run=none", "zzz=1"], ["zzz: unknown option (there are run, encoder", "run=none: no such folder."]),
-        (["outputs/x"], ["outputs/x: not of the form key=value. Did you mean run=outputs/x?"]),
-        (["device=cpu"], ["run: missing."]),
-        (["run=none", "run=none"], ["run: given twice. Give it once.", "run=none: no such folder."]),
-        (["run="], ["run=: has no value. run is the folder of a run."]),
-        (["run=.", "metrics=likenes"], ["likenes: unknown metric (did you mean likeness?)"]),
-        (["run=.", "device=gpu"], ["device=gpu: not a device. Use auto, cpu, cuda"]),
-        (["run=."], ["run.yaml: no such file. Give the folder of a run."]),
+        (["run=none", "zzz=1"], ["zzz: unknown option (there are images, run", "run=none: no such folder."]),
+        (["outputs/x"], ["outputs/x: not of the form key=value. Did you mean images=outputs/x?"]),
+        (["device=cpu"], ["nothing to score: give one of images=, run=, lora=, compare=, report="]),
+        (["images=.", "run=."], ["images and run: are different things to do. Give one of them."]),
+        (["images=.", "images=."], ["images: given twice. Give it once."]),
+        (["images="], ["images=: has no value. images is a folder of pictures, whoever made them."]),
+        (["images=.", "preset=quick"], ["preset=quick: means nothing to images=. It belongs to run, lora."]),
+        (["images=.", "device=gpu"], ["device=gpu: not a device. Use auto, cpu, cuda, cuda:1 or mps."]),
+        (["images=.", "batch_size=0"], ["batch_size=0: not a number of pictures."]),
+        (["images=.", "objectives=likenes"], ["likenes: unknown metric (did you mean likeness?)"]),
+        (["compare=[a]"], ["compare=[a]: names one folder. Give two or more: compare=[A,B]."]),
+        (["lora=none.safetensors"], ["lora=none.safetensors: give model=, the recipe that it is for"]),
+        (["lora=none.safetensors", "model=demo"], ["lora=none.safetensors: no such file."]),
+        (["images=.", "encoder=no/encoder"], ["encoder=no/encoder: not on this machine."]),
+        (["report=none"], ["report=none: no such folder."]),
     ],
 )
-def test_a_line_that_cannot_be_followed_is_refused_with_all_its_problems(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: list[str],
-    sentences: list[str],
+def test_bad_words_are_refused_all_at_once(
+    words: list[str], sentences: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     code, out, err = told(capsys, *words)
     assert (code, out) == (2, "")
-    head, *problems = err.splitlines()
-    assert head == "This scoring cannot be done:"
+    assert err.startswith("This scoring cannot be done:\n")
     for sentence in sentences:
-        assert any(line.startswith("  - ") and sentence in line for line in problems), err
-    assert sum(line.startswith("  - ") for line in problems) == len(sentences)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_everything_that_the_sources_lack_is_told_at_once_and_nothing_is_written(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(path.name for path in run.iterdir())
-    code, _, err = told(capsys, f"run={run}", "encoder=none", f"references={tmp_path / 'none.json'}")
-    assert code == 2
-    assert "  - evaluation.encoder=none: no such folder." in err
-    assert f"  - evaluation.references={tmp_path / 'none.json'}: not a manifest (FileNotFoundError" in err
-    assert sorted(path.name for path in run.iterdir()) == before
+        assert f"  - {sentence}" in err
 
 
 def test_a_run_without_pictures_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,15 +280,15 @@ def test_a_run_without_pictures_is_refused(run: Path, capsys: pytest.CaptureFixt
     code, _, err = told(capsys, f"run={run}")
     assert code == 2
     assert f"  - run={run}: holds no samples/samples.json." in err
-    assert [path.name for path in run.iterdir()] == ["run.yaml"]
+    assert names(run) == ["run.yaml"]
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
 def test_help_names_every_option(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = told(capsys, word)
     assert code == 0
-    assert out.startswith("Usage: python -m evaluation run=RUN_DIR")
-    assert [line.split()[0] for line in out.splitlines()[1:]] == list(KEYS)
+    assert out.startswith("Usage: python -m evaluation images=DIR | run=RUN_DIR")
+    assert [line.split()[0] for line in out.splitlines()[1:] if line] == [*COMMANDS, *OPTIONS]
 
 
 def test_nothing_typed_prints_the_usage_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,12 +297,16 @@ def test_nothing_typed_prints_the_usage_and_fails(capsys: pytest.CaptureFixture[
     assert out.startswith("Usage: ")
 
 
-def test_every_option_is_read(tmp_path: Path) -> None:
-    given = {"encoder": "e", "references": "r", "cache_dir": "c", "device": "cuda:1", "metrics": "health"}
-    read = parse_arguments([f"run={tmp_path}", *(f"{key}={value}" for key, value in given.items())])
-    assert {"run", *given} == set(KEYS)
-    assert (read.run, read.encoder, read.references) == (tmp_path, "e", Path("r"))
-    assert (read.cache_dir, read.device, read.metrics) == (Path("c"), "cuda:1", ("health",))
+def test_every_option_is_read() -> None:
+    texts = dict.fromkeys(OPTIONS, "1") | {"device": "cpu", "objectives": "health"}
+    source = "".join((PROJECT / "evaluation" / name).read_text() for name in ("commands.py", "arguments.py"))
+    for command in COMMANDS:
+        taken = {key: text for key, text in texts.items() if command in OPTIONS[key][1]}
+        value = {"compare": "[a,b]", "images": ".", "run": "."}.get(command, "x")
+        read = parse_arguments([f"{command}={value}", *(f"{key}={text}" for key, text in taken.items())])
+        assert (read.command, read.target, dict(read.given)) == (command, value, taken)
+    for key in OPTIONS:
+        assert source.count(f'"{key}"') >= 2, f"{key} is parsed and never read"
 
 
 def test_a_refusal_imports_nothing_heavy_and_is_the_exit_code_of_the_process(run: Path) -> None:
@@ -216,4 +321,4 @@ def test_a_refusal_imports_nothing_heavy_and_is_the_exit_code_of_the_process(run
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert done.stdout.strip() == "[]"
-    assert done.stderr.startswith("This scoring cannot be done:\n  - evaluation.encoder=none")
+    assert done.stderr.startswith("This scoring cannot be done:\n  - encoder=none")
