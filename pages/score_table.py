@@ -13,7 +13,7 @@ _HEAD = ("Base", "Result", "Change", "True pictures", "Anchored", "Pictures")
 def tiles_part(metrics: Sequence[MetricRow], combined: CombinedNumber | None) -> str:
     """A tile for each objective, for the number that joins them, and for the constraint; "" without any."""
     tiles = [_tile(row) for row in metrics if row.facts.is_objective]
-    tiles += [_combined_tile(combined)] if combined is not None else []
+    tiles += [_combined_tile(combined)] if combined is not None and tiles else []
     tiles += [_tile(row) for row in metrics if row.facts.is_constraint and not row.facts.is_objective]
     return f'<section class="tiles" aria-label="objectives">{"".join(tiles)}</section>' if tiles else ""
 
@@ -24,7 +24,11 @@ def metrics_part(metrics: Sequence[MetricRow], noise: Sequence[str]) -> str:
         return '<section><h2>Scores</h2><p class="empty">Nothing was scored.</p></section>'
     head = '<th scope="col">Metric</th>' + "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
     measured = "".join(_row(row) for row in metrics if row.final is not None)
-    skipped = "".join(_skipped_row(row) for row in metrics if row.final is None)
+    reasons: dict[str, list[str]] = {}
+    for row in metrics:
+        if row.final is None:
+            reasons.setdefault(row.skipped or "no reason was given", []).append(row.facts.title)
+    skipped = "".join(_skipped_row(titles, reason) for reason, titles in reasons.items())
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in noise)
     below = f'<h3>What these pictures can tell</h3><ul class="soft">{sentences}</ul>' if sentences else ""
     return (
@@ -69,10 +73,11 @@ def _row(row: MetricRow) -> str:
     return f'<tr><th scope="row">{metric_name(row.facts)}{note}</th>{columns}</tr>'
 
 
-def _skipped_row(row: MetricRow) -> str:
+def _skipped_row(titles: Sequence[str], reason: str) -> str:
+    """All metrics that were skipped for one reason."""
     return (
-        f'<tr class="skipped"><th scope="row">{escape(row.facts.title)}</th>'
-        f'<td colspan="{len(_HEAD)}">not measured: {escape(row.skipped or "no reason was given")}</td></tr>'
+        f'<tr class="skipped"><th scope="row">{escape(", ".join(titles))}</th>'
+        f'<td colspan="{len(_HEAD)}">not measured: {escape(reason)}</td></tr>'
     )
 
 
@@ -83,7 +88,7 @@ def _places(row: MetricRow) -> int:
 def _tile(row: MetricRow) -> str:
     verdict = row.change.verdict if row.change else None
     words, badge = verdict_words(verdict, is_measured=row.final is not None)
-    if row.base is not None and row.change is None:
+    if row.change is None and (row.base is not None or row.facts.is_constraint):
         words = ""
     final = row.final
     if final is None:

@@ -61,7 +61,7 @@ class ShotMaker:
         shown = self.metrics[0].text(scores) if self.metrics else ""
         style = ("result " if picture.set_name == FINAL else "base ") + ("broken" if picture.fault else "")
         facts = {
-            "seed": str(picture.seed),
+            "seed": str(picture.seed) if words.prompt.strip() else "",  # elsewhere it is a mere number
             "file": picture.file,
             "kind": words.kind or "",
             "type": words.type or "",
@@ -69,7 +69,8 @@ class ShotMaker:
         }
         label = f'<span class="fault">{escape(picture.fault)}</span> ' if picture.fault else ""
         caption = f'{label}<b class="value">{shown}</b> <span class="where">{escape(words.caption)}</span>'
-        alt = f"{words.name}, {words.prompt or NO_PROMPT}, seed {picture.seed}"
+        place = f"seed {picture.seed}" if words.prompt.strip() else picture.file
+        alt = f"{words.name}, {words.prompt or NO_PROMPT}, {place}"
         return self._figure(picture.path, alt, words, _Look(style=style.strip(), data=facts, caption=caption))
 
     def true_picture(self, path: Path, prompt: str) -> str:

@@ -20,7 +20,7 @@ from evaluation.records import (
     Score,
     Scores,
     Verdict,
-    write_scores,
+    scores_text,
 )
 
 PROMPTS = ["a red thing", "a blue <b>thing</b>"]
@@ -39,7 +39,7 @@ def write_run_folder(folder: Path, *, outcome: Outcome = Outcome.completed, caus
     log.finish(outcome)
     (folder / "run.yaml").write_text("config:\n  name: toy\n", encoding="utf-8")
     Image.new("RGB", (64, 64), TRUE_COLOUR).save(folder / "true.png")
-    write_scores(scores(), folder / "scores.json")
+    (folder / "scores.json").write_text(scores_text(scores()), encoding="utf-8")
     write_result(result(folder, outcome=outcome, cause=cause))
     return folder
 
@@ -111,7 +111,12 @@ def scores() -> Scores:
     )
     excluded = Excluded(set_name="final", file="final/p01_s2.png", reason="black")
     references = {PROMPTS[0]: ["true.png"]}
-    return Scores(rows=[likeness, skipped], excluded=[excluded], references=references)
+    return Scores(
+        rows=[likeness, skipped],
+        objectives=["likeness", "adherence"],
+        excluded=[excluded],
+        references=references,
+    )
 
 
 class Page(HTMLParser):

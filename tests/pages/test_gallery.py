@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pages.gallery import gallery_html, merge_unnamed, write_gallery
-from pages.gallery_data import BASE, FINAL, GalleryPage, GalleryPicture, GalleryPrompt
+from pages.gallery_data import BASE, FINAL, GalleryPage, GalleryPicture, GalleryPrompt, MetricFacts, MetricRow
 from pages.picture import MAX_SIDE, THUMBNAIL_SIDE, embed_thumbnail
 from pages.script import SCRIPT
 from tests.pages.gallery_toys import (
@@ -123,6 +123,13 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+def test_metrics_that_were_skipped_for_one_reason_share_a_row(tmp_path: Path) -> None:
+    page = gallery(tmp_path)
+    skipped = [MetricRow(facts=MetricFacts(name=name, title=name), skipped="no encoder") for name in "xyz"]
+    text = Parsed(gallery_html(replace(page, metrics=[*page.metrics, *skipped]))).text
+    assert "x, y, znot measured: no encoder" in text and text.count("no encoder") == 1
+
+
 def test_an_empty_page_says_so() -> None:
     text = Parsed(gallery_html(GalleryPage(title="none"))).text
     assert "Nothing was scored." in text and "There are no pictures." in text
@@ -149,7 +156,7 @@ def test_pictures_without_a_prompt_are_one_row_named_by_their_files(tmp_path: Pa
     assert (
         len(page.shots("result")) == 5
         and "(no prompt)" in page.text
-        and "seed" not in page.shots("result")[0]
+        and "data-seed" not in page.shots("result")[0]
     )
     assert sum(tag == "article" for tag, _ in page.elements) == 1
     assert "The prompts of these pictures are not known." in page.text

@@ -49,7 +49,7 @@ def _write(name: str, text: str) -> Callable[[Path], object]:
             "(a score without a name)",
         ),
         (_write("result.json", "[]"), "result.json is of another version"),
-        (_write("samples/samples.json", '{"schema": 2, "sets": {}}'), "samples.json is of another version"),
+        (_write("samples/samples.json", '{"schema": 99, "sets": {}}'), "samples.json is of another version"),
         (
             _change("samples/samples.json", sets={"step²": [], "final": 7, "base": ["x"]}),
             "There are no pictures",

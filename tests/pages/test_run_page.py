@@ -10,7 +10,7 @@ import pytest
 
 from engine.config.outcome import Outcome
 from engine.training.result import write_result
-from evaluation.records import write_scores
+from evaluation.records import scores_text
 from pages.run_page import read_run_folder, run_page_html, write_run_page
 from tests.pages.page_toys import PROMPTS, Page, result, scores, write_run_folder, write_samples
 
@@ -104,7 +104,8 @@ def test_prompts_names_and_settings_with_markup_stay_text(tmp_path: Path) -> Non
     plan = scores()
     row = replace(plan.rows[0], title=evil, scale=evil, note=evil)
     excluded = [replace(plan.excluded[0], file=evil, reason=evil)]
-    write_scores(replace(plan, rows=[row, *plan.rows[1:]], excluded=excluded), folder / "scores.json")
+    changed = replace(plan, rows=[row, *plan.rows[1:]], excluded=excluded)
+    (folder / "scores.json").write_text(scores_text(changed), encoding="utf-8")
     (folder / "run.yaml").write_text(f"name: {evil}\n", encoding="utf-8")
     write_samples(folder, prompts=[evil, evil])
     page = _page(folder)
