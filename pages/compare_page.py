@@ -102,9 +102,10 @@ def _ranks(scores: ComparedScores) -> dict[str, int]:
 def _step(step: RankStep, places: int) -> str:
     change = step.difference
     words, badge = _saying(change)
+    between = "and" if change.value == 0 else "before"
     return (
         f'<div class="step"><span class="badge {badge}">{words}</span>'
-        f"<span><b>{escape(step.better)}</b> before {escape(step.worse)} "
+        f"<span><b>{escape(step.better)}</b> {between} {escape(step.worse)} "
         f"{plain_number(change.value, places, sign=True)}"
         f"<small>{interval_text(change, places)}</small></span></div>"
     )

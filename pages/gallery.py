@@ -29,6 +29,7 @@ class _Layout:
     with_base: bool
     with_true: bool  # a last column for true pictures
     has_prompts: bool  # known ones
+    with_kinds: bool  # the prompts are of more than one kind
     most: int  # scored pictures in a card
 
     @property
@@ -167,7 +168,7 @@ def _card(place: int, prompt: GalleryPrompt, layout: _Layout, maker: ShotMaker) 
     lines = [f'<div class="{style}">{"".join(row)}</div>' for row in rows if row]
     more = [maker.true_picture(path, prompt.text) for path in references]
     lines += [f'<div class="line wrap">{"".join(more)}</div>'] if more else []
-    tags = (prompt.type, prompt.kind, prompt.tone)
+    tags = (prompt.type, prompt.kind if layout.with_kinds else None, prompt.tone)
     return (
         f'<article class="card prompt">{prompt_heading(prompt.text, tags)}'
         f'<div class="lines">{"".join(lines)}</div></article>'
@@ -193,6 +194,7 @@ def _layout(prompts: Sequence[GalleryPrompt], choice: Choice) -> _Layout:
         seeds=None if choice.sentence else _columns(prompts),
         with_base=BASE in sets,
         with_true=any(prompt.references for prompt in prompts),
+        with_kinds=len({prompt.kind for prompt in prompts}) > 1,
         has_prompts=any(prompt.text.strip() for prompt in prompts),
         most=max(counts.values(), default=1),
     )

@@ -47,5 +47,8 @@ def interval_text(change: Change, places: int) -> str:
     """The 95 % interval of a difference in words; "" if there is none."""
     if change.low is None or change.high is None:
         return ""
-    low, high = (plain_number(value, places, sign=True) for value in (change.low, change.high))
+    ends = [change.low, change.high]
+    while places < MOST_PLACES and any(end != 0 and round(end, places) == 0 for end in ends):
+        places += 1  # whether 0 is inside must be seen
+    low, high = (plain_number(end, places, sign=True) for end in ends)
     return f"{low} to {high}"

@@ -8,7 +8,7 @@ import pytest
 
 from pages.compare_page import compare_html, write_compare_page
 from pages.gallery_data import Change, ComparedRun, ComparedScores, ComparePage, Number, RankStep, ReportPage
-from pages.numbers import places_for, plain_number
+from pages.numbers import interval_text, places_for, plain_number
 from pages.report_page import report_html, write_report_page
 from tests.pages.gallery_toys import COPY, EVIL, comparison, report
 from tests.pages.test_gallery import Parsed
@@ -124,6 +124,12 @@ def test_empty_pages_say_so(tmp_path: Path) -> None:
     write_compare_page(ComparePage(title="none"), tmp_path / "compare.html")
     assert "There are no runs." in (tmp_path / "report.html").read_text()
     assert "Nothing was scored." in (tmp_path / "compare.html").read_text()
+
+
+def test_an_interval_shows_on_which_side_of_zero_it_lies() -> None:
+    assert interval_text(Change(value=-0.02, low=-0.038, high=-0.0002), 3) == "−0.0380 to −0.0002"
+    assert interval_text(Change(value=0.0, low=0.0, high=0.0), 3) == "0.000 to 0.000"
+    assert interval_text(Change(value=0.1), 3) == ""
 
 
 def test_a_number_has_the_places_that_its_size_asks_for() -> None:
