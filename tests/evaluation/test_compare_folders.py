@@ -163,8 +163,14 @@ def circle_folder(folder: Path, *, shift: int = 0) -> Path:
         replace(one, path=files / f"{int(one.path.stem) + shift}.png") for one in material.pictures["final"]
     ]
     references = [files / f"{number}.png" for number in range(1, 61)]
+    prompts = {
+        text: replace(one, type="ab"[place % 2]) for place, (text, one) in enumerate(material.prompts.items())
+    }
     told = replace(
-        material, pictures={**material.pictures, "final": final, "real": []}, references=references
+        material,
+        pictures={**material.pictures, "final": final, "real": []},
+        references=references,
+        prompts=prompts,
     )
     write_outputs(score_material(told, full_tools(12)), folder)
     return folder
@@ -185,6 +191,8 @@ def test_metrics_of_whole_sets_are_compared_by_their_own_values(tmp_path: Path) 
             found.measurements[best].value - found.measurements[worst].value, abs=1e-12
         )
         assert found.steps[0].spread is not None
+        own = wholes[best][metric]
+        assert own is not None and found.measurements[best].spread == pytest.approx(own.spread, abs=1e-6)
     assert list(by_name["distribution"].measurements) == ["near", "far"]
     # Without parts by prompt there are values, and nothing is said of their noise.
     assert by_name["cmmd"].steps == [] and list(by_name["cmmd"].measurements) == ["near", "far"]

@@ -154,3 +154,16 @@ def test_the_drift_is_how_far_plain_prompts_went_from_the_bases_luminance(tmp_pa
     broken = replace(material, faults={material.pictures["base"][1].path: "black"})
     assert numbers(measure_luminance_drift(broken, "final", TOOLS)) == {(4, 1): 20.0}
     assert METRICS["luminance_drift"].sets == ("final",)
+
+
+def test_types_of_prompts_change_nothing_in_a_metric_of_a_whole_set(tmp_path: Path) -> None:
+    shades = {0: [(20, 40)], 1: [(50, 70)], 2: [(190, 210)], 3: [(210, 230)]}
+    base = {prompt: [(low + 5 * prompt, high)] for prompt, ((low, high),) in shades.items()}
+    material = material_of(tmp_path, final=shades, base=base)
+    kinds = dict(zip(material.prompts, ("a", "a", "a", "b", "b"), strict=True))
+    typed = replace(
+        material, prompts={text: replace(p, type=kinds[text]) for text, p in material.prompts.items()}
+    )
+    row, other = (score_material(one, TOOLS).scores.row("luminance_range") for one in (material, typed))
+    assert row.difference is not None and row.difference.spread is not None
+    assert row == other

@@ -45,9 +45,9 @@ def test_with_one_seed_a_prompt_the_parts_are_not_told_apart() -> None:
     assert noise.smallest_difference == pytest.approx((t_quantile(0.975, 2) + t_quantile(0.8, 2)) / sqrt(3))
 
 
-def test_a_picture_that_is_missing_does_not_change_how_many_seeds_most_prompts_have() -> None:
-    noise = noise_of(values_of([0.0, 2.0], [2.0, 4.0], [4.0, 6.0], [5.0]))
-    parts = variance_parts(values_of([0.0, 2.0], [2.0, 4.0], [4.0, 6.0], [5.0]))
+def test_a_picture_too_few_or_too_many_does_not_change_how_many_seeds_most_prompts_have() -> None:
+    noise = noise_of(values_of([0.0, 2.0], [2.0, 4.0], [4.0, 6.0, 5.0], [5.0]))
+    parts = variance_parts(values_of([0.0, 2.0], [2.0, 4.0], [4.0, 6.0, 5.0], [5.0]))
     assert noise is not None and parts is not None
     assert parts.between is not None and parts.within is not None
     multiple = t_quantile(0.975, 3) + t_quantile(0.8, 3)
