@@ -176,7 +176,7 @@ def _compare(arguments: Arguments) -> int:
     from evaluation.compare_page import write_comparison
 
     comparison = compare_folders(arguments.folders)
-    out = arguments.path("out") or Path("compare.html")
+    out = arguments.path("out") or arguments.folders[0].parent / "compare.html"
     page = write_comparison(comparison, out)
     print("\n".join(comparison_lines(comparison)))
     print(f"\n{page}")

@@ -32,8 +32,11 @@ def comparison_page(comparison: Comparison, beside: Path) -> ComparePage:
     """
     folders = comparison.folders
     objectives = list(dict.fromkeys(name for one in folders for name in one.scores.objectives))
-    told = [f"{one.name}: {notice}" for one in folders for notice in one.scores.notices]
-    notices = [*comparison.notices, *told]
+    told: dict[str, list[str]] = {}
+    for one in folders:
+        for notice in one.scores.notices:
+            told.setdefault(notice, []).append(one.name)
+    notices = [*comparison.notices, *(f"{', '.join(names)}: {notice}" for notice, names in told.items())]
     return ComparePage(
         title=" - ".join(one.name for one in folders),
         lead=f"{comparison.num_pairs} pictures of the same prompts and seeds in each of {len(folders)}.",

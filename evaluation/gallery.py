@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from engine.config.evaluation import PIXELS
 from evaluation.material import BASE, FINAL, REAL, Material, ScoredPicture
 from evaluation.metrics.by_prompt import by_prompt
 from evaluation.page_data import row_of
-from evaluation.records import Scores
+from evaluation.records import EncoderFacts, Scores
 from evaluation.score import Scored
 from evaluation.statistics import values_by_picture
 from pages.gallery import write_gallery
@@ -135,7 +136,11 @@ def _noise(scores: Scores) -> list[str]:
 
 def _environment(scores: Scores) -> list[tuple[str, str]]:
     encoders = [
-        (f"encoder ({role.replace('_', ' and ')})", f"{facts.name} {facts.fingerprint[:12]}")
-        for role, facts in scores.encoders.items()
+        (f"encoder ({role.replace('_', ' and ')})", _named(facts)) for role, facts in scores.encoders.items()
     ]
     return [*encoders, *scores.environment.items(), ("question", scores.config_hash)]
+
+
+def _named(encoder: EncoderFacts) -> str:
+    """Its name, and the start of its fingerprint where it has files."""
+    return encoder.name if encoder.name == PIXELS else f"{encoder.name} {encoder.fingerprint[:12]}"

@@ -48,7 +48,7 @@ class Measurement:
 
     value: float  # mean over types of the mean over prompts of the mean over a prompt's pictures
     n: int  # values that it is made of: pictures, or prompts
-    num_prompts: int
+    num_prompts: int  # 0: what was measured belongs to no prompt
     spread: float | None  # half-width of a 95 % interval clustered by prompt; None: a single prompt
 
 

@@ -48,7 +48,8 @@ def summarise(
     means = prompt_means(values)
     groups = _by_type(means, types or {})
     value = float(np.mean([np.mean(group) for group in groups])) if whole is None else whole
-    return Measurement(value=value, n=len(values), num_prompts=len(means), spread=_spread(groups))
+    count = sum(index >= 0 for index in means)
+    return Measurement(value=value, n=len(values), num_prompts=count, spread=_spread(groups))
 
 
 def paired_difference(

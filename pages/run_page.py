@@ -191,7 +191,7 @@ def _table_row(row: ScoreRow) -> str:
         f'<span class="badge {badge}">{escape(words)}</span>',
         _number(row.real, None),
         _number(row.anchored, row.anchored_spread),
-        f"{row.n} / {row.num_prompts}" if row.n else "-",
+        f"{row.n} / {row.num_prompts}" if row.num_prompts else str(row.n or "-"),
     )
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from pages.gallery_data import LOWER, CombinedNumber, MetricFacts, MetricRow
+from pages.gallery_data import LOWER, CombinedNumber, MetricFacts, MetricRow, Number
 from pages.numbers import change_markup, number_markup, places_for, plain_number
 from pages.verdicts import verdict_words
 
@@ -67,10 +67,17 @@ def _row(row: MetricRow) -> str:
         change_markup(row.change, places) + verdict,
         number_markup(row.real, places),
         number_markup(row.anchored, 2),
-        f"{final.n}<small>of {final.num_prompts} prompts</small>" if final is not None else "",
+        _count(final) if final is not None else "",
     )
     columns = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><th scope="row">{metric_name(row.facts)}{note}</th>{columns}</tr>'
+
+
+def _count(number: Number) -> str:
+    """What a value is made of."""
+    if not number.num_prompts:
+        return str(number.n)
+    return f"{number.n}<small>of {number.num_prompts} prompts</small>"
 
 
 def _skipped_row(titles: Sequence[str], reason: str) -> str:

@@ -44,7 +44,9 @@ def note_val_loss(material: Material, *, quarter: int | None = None) -> str | No
             "none of the timesteps that were looked at lies in this quarter; set "
             f"training.validation_timesteps={NUM_QUARTERS} or more and type the run's command again"
         )
-    where = f"on {_pictures(losses)} at timesteps {', '.join(timesteps)}"
+    where = f"at timestep{'s' if len(timesteps) > 1 else ''} {', '.join(timesteps)}"
+    if quarter is None:
+        where = f"on {_pictures(losses)} {where}"
     return "; ".join([where, *(f"{name}: {why}" for name, why in losses.missing.items())])
 
 
