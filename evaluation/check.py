@@ -10,13 +10,13 @@ from engine.config.evaluation import PIXELS
 from engine.config.sources import Sources
 from engine.models.locate import find_checkpoint
 from engine.sampling.prompt_file import TONES, load_prompts
-from evaluation.aesthetic_head import check_aesthetic_file, check_fits
-from evaluation.encoder_folder import find_encoder
+from evaluation.encoders.aesthetic_head import check_aesthetic_file, check_fits
+from evaluation.encoders.encoder_folder import find_encoder
+from evaluation.encoders.pictures import read_preprocessing
 from evaluation.metrics.metric import Metric, Need
 from evaluation.metrics.needs import NO_ENCODER
 from evaluation.metrics.table import METRICS
-from evaluation.pictures import read_preprocessing
-from evaluation.run_material import read_manifest
+from evaluation.reading.run_material import read_manifest
 from evaluation.suggest import unknown_name
 from evaluation.tools import Role
 

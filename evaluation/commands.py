@@ -14,10 +14,10 @@ from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.arguments import Arguments
 from evaluation.check import check_sources, foreign_encoders
-from evaluation.recipe_sources import recipe_sources
+from evaluation.reading.recipe_sources import recipe_sources
+from evaluation.reading.run_material import Given
 from evaluation.records import Scores
-from evaluation.run_material import Given
-from evaluation.summary import comparison_lines, score_lines
+from evaluation.reports.summary import comparison_lines, score_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,9 +58,9 @@ def run_command(arguments: Arguments) -> int:
 def _score_images(arguments: Arguments) -> int:
     sources = _named_sources(arguments, Sources(pictures=Path(arguments.target)))
     _check(sources)
-    from evaluation.folder import FolderRequest, read_folder_material
-    from evaluation.gallery import write_gallery_of
     from evaluation.outputs import SCORES, write_outputs
+    from evaluation.reading.folder import FolderRequest, read_folder_material
+    from evaluation.reports.gallery import write_gallery_of
     from evaluation.score import score_material
     from evaluation.score_run import tools_of
 
@@ -126,8 +126,8 @@ def _draw_run(arguments: Arguments, folder: Path, cache_dir: Path) -> Path | Non
     """Draw the run's pictures anew where other prompts or seeds are asked for; where they lie."""
     if not {"preset", "prompt_set", "prompts"} & arguments.given.keys():
         return None
-    from evaluation.drawing_plan import RunRequest
-    from evaluation.generation import draw_for_scoring
+    from evaluation.drawing.drawing_plan import RunRequest
+    from evaluation.drawing.generation import draw_for_scoring
 
     return draw_for_scoring(RunRequest(run=folder, **_asked(arguments, cache_dir)), console=_console())
 
@@ -143,8 +143,8 @@ def _score_lora(arguments: Arguments) -> int:
     sources = _named_sources(arguments, _of_prompt_set(arguments, recipe_sources(recipe, cache_dir)))
     given = _given_pictures(arguments)
     _check(sources, model=recipe, given=given)
-    from evaluation.drawing_plan import LoRARequest
-    from evaluation.generation import draw_for_scoring
+    from evaluation.drawing.drawing_plan import LoRARequest
+    from evaluation.drawing.generation import draw_for_scoring
     from evaluation.score_run import score_run
 
     out = arguments.path("out") or file.with_name(f"{file.stem}-evaluation")
@@ -172,8 +172,8 @@ def _score_lora(arguments: Arguments) -> int:
 
 
 def _compare(arguments: Arguments) -> int:
-    from evaluation.compare import compare_folders
-    from evaluation.compare_page import write_comparison
+    from evaluation.reports.compare import compare_folders
+    from evaluation.reports.compare_page import write_comparison
 
     comparison = compare_folders(arguments.folders)
     out = arguments.path("out") or arguments.folders[0].parent / "compare.html"
@@ -184,7 +184,7 @@ def _compare(arguments: Arguments) -> int:
 
 
 def _report(arguments: Arguments) -> int:
-    from evaluation.report import write_report
+    from evaluation.reports.report import write_report
 
     folder = Path(arguments.target)
     page, lines = write_report(folder, arguments.path("out") or folder / "report.html")

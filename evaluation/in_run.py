@@ -9,7 +9,7 @@ from engine.config import RunConfig
 from engine.config.sources import Sources
 from engine.training.tracker import FinalScores
 from evaluation.records import Scores, read_scores
-from evaluation.summary import score_lines
+from evaluation.reports.summary import score_lines
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,8 +9,8 @@ from engine.sampling.prompt_file import Prompt
 from evaluation.prompts import strip_trigger
 
 if TYPE_CHECKING:
-    from evaluation.external_scores import ExternalScores
-    from evaluation.losses_file import Losses
+    from evaluation.reading.external_scores import ExternalScores
+    from evaluation.reading.losses_file import Losses
 
 BASE = "base"
 FINAL = "final"

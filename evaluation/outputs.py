@@ -11,9 +11,9 @@ from pathlib import Path
 
 from engine.config.errors import ConfigError
 from evaluation.material import SETS, Material
+from evaluation.maths.statistics import Value, prompt_means, values_by_picture
 from evaluation.records import DECIMALS, Scope, Scores, checked, read_scores, scores_text
 from evaluation.score import Scored
-from evaluation.statistics import Value, prompt_means, values_by_picture
 
 SCORES, VALUES = "scores.json", "values.json"
 PER_IMAGE, PER_PROMPT = "per_image.csv", "per_prompt.csv"

@@ -11,10 +11,20 @@ from pathlib import Path
 
 from engine.config.errors import ConfigError
 from evaluation.material import BASE, FINAL, REAL, SETS, Material
+from evaluation.maths.noise import noise_of
+from evaluation.maths.statistics import (
+    Anchored,
+    Types,
+    Value,
+    anchor,
+    harmonic_mean,
+    paired_changes,
+    paired_difference,
+    summarise,
+)
 from evaluation.metrics.metric import Measured, Metric
 from evaluation.metrics.needs import why_skipped
 from evaluation.metrics.table import metrics_of
-from evaluation.noise import noise_of
 from evaluation.records import (
     DEFAULT_OBJECTIVES,
     Combined,
@@ -24,16 +34,6 @@ from evaluation.records import (
     Scope,
     Score,
     Scores,
-)
-from evaluation.statistics import (
-    Anchored,
-    Types,
-    Value,
-    anchor,
-    harmonic_mean,
-    paired_changes,
-    paired_difference,
-    summarise,
 )
 from evaluation.suggest import unknown_name
 from evaluation.tools import Role, Tools

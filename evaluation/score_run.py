@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.config.sources import Sources
-from evaluation.gallery import write_gallery_of
 from evaluation.outputs import write_outputs
-from evaluation.run_material import Given, read_run_material
+from evaluation.reading.run_material import Given, read_run_material
+from evaluation.reports.gallery import write_gallery_of
 from evaluation.score import Scored, score_material
 from evaluation.tools import Tools, load_tools
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.errors import ConfigError
-from evaluation.aesthetic_head import AestheticHead, check_fits
-from evaluation.embedder import BATCH_SIZE, Embedder
-from evaluation.encoder_folder import ENCODER, IMAGE_ENCODER, PREFERENCE
-from evaluation.encoders import check_device, load_encoder
-from evaluation.facts_memory import FactsMemory
-from evaluation.file_hashes import FileHashes
-from evaluation.look import OnProgress, look_at
-from evaluation.pixel_facts import UNREADABLE_FAULT, PixelFacts
+from evaluation.encoders.aesthetic_head import AestheticHead, check_fits
+from evaluation.encoders.embedder import BATCH_SIZE, Embedder
+from evaluation.encoders.encoder import check_device, load_encoder
+from evaluation.encoders.encoder_folder import ENCODER, IMAGE_ENCODER, PREFERENCE
+from evaluation.encoders.facts_memory import FactsMemory
+from evaluation.encoders.file_hashes import FileHashes
+from evaluation.encoders.look import OnProgress, look_at
+from evaluation.encoders.pixel_facts import UNREADABLE_FAULT, PixelFacts
 
 
 class Role(Enum):

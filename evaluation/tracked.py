@@ -9,10 +9,10 @@ from engine.config import is_demo
 from engine.config.outcome import Outcome
 from engine.training.tracker import FinalScores, ScoredRow, TrackedRun
 from engine.training.tracking import Trackers
+from evaluation.encoders.pixel_facts import UNREADABLE_FAULT
 from evaluation.material import BASE, FINAL
-from evaluation.pixel_facts import UNREADABLE_FAULT
+from evaluation.maths.statistics import values_by_picture
 from evaluation.score import Scored
-from evaluation.statistics import values_by_picture
 
 
 def final_scores(scored: Scored) -> FinalScores:

@@ -1,9 +1,9 @@
 """How people rate such a picture: a small head on the embeddings of a CLIP."""
 
 from evaluation.material import Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
 
 

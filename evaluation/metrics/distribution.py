@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.material import BASE, FINAL, Material
-from evaluation.metrics.metric import Measured, Metric, Need
-from evaluation.metrics.true_pictures import true_paths
-from evaluation.records import Direction, Scope
-from evaluation.set_distances import (
+from evaluation.maths.set_distances import (
     cmmd,
     frechet_distance,
     mmd2_without_groups,
     precision_recall_density_coverage,
 )
-from evaluation.statistics import pseudo_values
+from evaluation.maths.statistics import pseudo_values
+from evaluation.metrics.metric import Measured, Metric, Need
+from evaluation.metrics.true_pictures import true_paths
+from evaluation.records import Direction, Scope
 from evaluation.tools import Role, Tools
 
 MIN_PICTURES = 50  # of each set; below it a set says nothing of a distribution

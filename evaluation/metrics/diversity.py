@@ -1,12 +1,12 @@
 """Does one prompt give more than one picture: how many different pictures its seeds are worth."""
 
 from evaluation.material import BASE, FINAL, Material
+from evaluation.maths.statistics import Value
+from evaluation.maths.vendi import vendi_score
 from evaluation.metrics.by_prompt import by_prompt
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
-from evaluation.vendi import vendi_score
 
 
 def measure_diversity(material: Material, set_name: str, tools: Tools) -> Measured:

@@ -1,10 +1,10 @@
 """Scores that another program gave, as metrics like our own."""
 
-from evaluation.external_scores import ExternalScores
 from evaluation.material import Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric
+from evaluation.reading.external_scores import ExternalScores
 from evaluation.records import Scope
-from evaluation.statistics import Value
 from evaluation.tools import Tools
 
 

@@ -1,9 +1,9 @@
 """Is it a picture at all: black, white, one colour, burnt out; looked at before any encoder runs."""
 
 from evaluation.material import Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Tools
 
 

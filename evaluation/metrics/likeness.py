@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.material import BASE, FINAL, REAL, Material, ScoredPicture
+from evaluation.maths.set_distances import centroid_distance
+from evaluation.maths.statistics import Value, pseudo_values
 from evaluation.metrics.by_prompt import by_prompt
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.metrics.true_pictures import true_paths
 from evaluation.records import Direction, Scope
-from evaluation.set_distances import centroid_distance
-from evaluation.statistics import Value, pseudo_values
 from evaluation.tools import Role, Tools
 
 FEW = 20  # references: below it their backgrounds rule the mean

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.material import BASE, FINAL, REAL, Material
+from evaluation.maths.statistics import Value, prompt_means, pseudo_values
 from evaluation.metrics.by_prompt import by_prompt
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value, prompt_means, pseudo_values
 from evaluation.tools import Tools
 
 DARK, BRIGHT = "dark", "bright"

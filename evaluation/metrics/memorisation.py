@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.material import FINAL, REAL, Material, ScoredPicture
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
 
 NEAR_BITS = 10  # of 64: pictures whose difference hashes differ in more are not the same picture (Krawetz)

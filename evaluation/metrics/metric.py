@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from evaluation.material import SETS, Material
+from evaluation.maths.statistics import Value
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from evaluation.material import BASE, FINAL, Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
 
 

@@ -1,10 +1,10 @@
 """How well the model itself denoises a few fixed pictures, in all and by quarters of its schedule."""
 
-from evaluation.losses_file import HELD_OUT, NUM_QUARTERS, Losses
 from evaluation.material import BASE, FINAL, Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.metric import Measured, Metric, Need
+from evaluation.reading.losses_file import HELD_OUT, NUM_QUARTERS, Losses
 from evaluation.records import Direction, Scope
-from evaluation.statistics import Value
 from evaluation.tools import Tools
 
 _QUARTER_NAMES = ("least noise", "less noise", "more noise", "most noise")

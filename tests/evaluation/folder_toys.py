@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from evaluation.folder import FolderRequest, read_folder_material
 from evaluation.material import Material
+from evaluation.reading.folder import FolderRequest, read_folder_material
 
 PARAMETERS = (
     "a red fox, <lora:fox:0.8> in snow\nsecond line\nNegative prompt: blurry,\nbad\n"

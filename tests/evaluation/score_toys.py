@@ -10,11 +10,11 @@ from PIL import Image
 
 from engine.config.sources import Sources
 from engine.sampling.prompt_file import Prompt
-from evaluation.embedder import Embedder
-from evaluation.encoders import EncoderKind, Vectors
-from evaluation.losses_file import Losses
+from evaluation.encoders.embedder import Embedder
+from evaluation.encoders.encoder import EncoderKind, Vectors
+from evaluation.encoders.pictures import Pixels
 from evaluation.material import Material, ScoredPicture
-from evaluation.pictures import Pixels
+from evaluation.reading.losses_file import Losses
 from evaluation.tools import Role, Tools
 
 PROMPTS = ["a sks dog", "a sks cat", "a red star"]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from score_toys import save_picture, save_tiny_clip, save_tiny_siglip
 
 from engine.config.errors import ConfigError
-from evaluation.aesthetic_head import AestheticHead, check_aesthetic_file, check_fits
+from evaluation.encoders.aesthetic_head import AestheticHead, check_aesthetic_file, check_fits
 from evaluation.tools import Role, load_tools
 
 SIZES = [768, 1024, 128, 64, 16, 1]

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
 from engine.data.headers import readable_endings
-from evaluation.folder import FolderRequest, read_folder_material
-from evaluation.picture_text import (
+from evaluation.reading.folder import FolderRequest, read_folder_material
+from evaluation.reading.picture_text import (
     parse_comfy_graph,
     parse_name,
     parse_parameters,
     text_in_caption,
     text_in_picture,
 )
-from evaluation.prompt_list import read_prompt_list
+from evaluation.reading.prompt_list import read_prompt_list
 
 Files = Mapping[str, bytes | str]
 NO_TEXT = os.fsdecode(b"caf\xe9.png")  # Latin-1 where file names are UTF-8

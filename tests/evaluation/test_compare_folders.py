@@ -10,15 +10,15 @@ from score_toys import CIRCLE, PROMPTS, ToyEncoder, full_material, full_tools, m
 
 from engine.config.errors import ConfigError
 from engine.sampling.prompt_file import Prompt
-from evaluation.compare import Comparison, compare_folders, scored_folder, short_names
-from evaluation.compare_page import write_comparison
-from evaluation.embedder import Embedder
-from evaluation.external_scores import ExternalScores
+from evaluation.encoders.embedder import Embedder
 from evaluation.material import Material
 from evaluation.outputs import write_outputs
+from evaluation.reading.external_scores import ExternalScores
 from evaluation.records import Direction
+from evaluation.reports.compare import Comparison, compare_folders, scored_folder, short_names
+from evaluation.reports.compare_page import write_comparison
+from evaluation.reports.summary import comparison_lines
 from evaluation.score import score_material
-from evaluation.summary import comparison_lines
 from evaluation.tools import Role, Tools
 
 T2 = 4.3026527  # the 97.5 % quantile of Student's t at 2 degrees of freedom

@@ -13,7 +13,7 @@ from transformers import Dinov2Model
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
 from engine.config.errors import ConfigError
-from evaluation.encoders import EncoderKind, load_encoder
+from evaluation.encoders.encoder import EncoderKind, load_encoder
 
 OPTION = "evaluation.image_encoder"
 

@@ -11,16 +11,16 @@ from score_toys import save_picture, tools_of_toys
 
 from engine.sampling.prompt_file import Prompt
 from evaluation.material import Material, ScoredPicture
-from evaluation.metrics.distribution import DISTRIBUTIONS, NEIGHBOURS
-from evaluation.metrics.metric import Measured, Metric
-from evaluation.metrics.table import METRICS
-from evaluation.score import score_material
-from evaluation.set_distances import (
+from evaluation.maths.set_distances import (
     cmmd,
     frechet_distance,
     polynomial_mmd2,
     precision_recall_density_coverage,
 )
+from evaluation.metrics.distribution import DISTRIBUTIONS, NEIGHBOURS
+from evaluation.metrics.metric import Measured, Metric
+from evaluation.metrics.table import METRICS
+from evaluation.score import score_material
 from evaluation.tools import Role
 
 Floats = NDArray[np.float64]

@@ -7,8 +7,8 @@ import pytest
 from score_toys import material_of, tools_of_toys, write_manifest
 
 from evaluation.metrics.diversity import DIVERSITY, measure_diversity
+from evaluation.reading.run_material import read_manifest
 from evaluation.records import Scope
-from evaluation.run_material import read_manifest
 
 # Three directions at right angles, and one at 60 degrees to the first.
 VECTORS = {

@@ -16,10 +16,10 @@ from score_toys import save_tiny_clip
 from transformers import CLIPModel, CLIPTokenizer
 
 from engine.config.errors import ConfigError
-from evaluation.encoder_folder import find_encoder, fingerprint_folder
-from evaluation.encoders import EncoderKind, load_encoder
-from evaluation.file_hashes import FileHashes
-from evaluation.pictures import prepare, read_preprocessing
+from evaluation.encoders.encoder import EncoderKind, load_encoder
+from evaluation.encoders.encoder_folder import find_encoder, fingerprint_folder
+from evaluation.encoders.file_hashes import FileHashes
+from evaluation.encoders.pictures import prepare, read_preprocessing
 
 TEXTS = ["a dog", "cat", "abcdefghij"]  # with both ends 6, 5 and 12 tokens; 8 are read
 
@@ -227,7 +227,7 @@ def test_a_hub_id_of_the_wrong_kind_is_refused_with_where_it_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "vit"}')
-    monkeypatch.setattr("evaluation.encoder_folder.find_checkpoint", lambda name: tmp_path)
+    monkeypatch.setattr("evaluation.encoders.encoder_folder.find_checkpoint", lambda name: tmp_path)
     with pytest.raises(ConfigError) as refusal:
         find_encoder("google/vit", "evaluation.image_encoder")
     (problem,) = refusal.value.problems

@@ -10,11 +10,11 @@ from score_toys import write_samples
 
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
-from evaluation.external_scores import read_external_scores
-from evaluation.folder import add_external_scores
-from evaluation.picture_folder import PictureNames
+from evaluation.reading.external_scores import read_external_scores
+from evaluation.reading.folder import add_external_scores
+from evaluation.reading.picture_folder import PictureNames
+from evaluation.reading.run_material import read_run_material
 from evaluation.records import Direction
-from evaluation.run_material import read_run_material
 
 
 def refusal(folder: Path, text: str | bytes) -> list[str]:

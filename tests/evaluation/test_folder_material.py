@@ -10,7 +10,7 @@ from folder_toys import numbered, picture, put, read, seen
 from PIL import Image
 
 from engine.config.errors import ConfigError
-from evaluation.reference_folder import count_copies
+from evaluation.reading.reference_folder import count_copies
 
 PROJECT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ def test_a_folder_is_read_without_torch(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from pathlib import Path\n"
-        "from evaluation.folder import FolderRequest, read_folder_material\n"
+        "from evaluation.reading.folder import FolderRequest, read_folder_material\n"
         f"here = Path({str(tmp_path)!r})\n"
         "read_folder_material(FolderRequest(images=here, external_scores=here / 'e.csv'))\n"
         "print([name for name in ('torch', 'transformers', 'diffusers') if name in sys.modules])"

@@ -20,9 +20,9 @@ from engine.models.checkpoint import load_family
 from engine.sampling import draw
 from engine.sampling.picture_cache import LORA_PICTURES
 from engine.training.result import TrainResult
-from evaluation import drawing_plan
-from evaluation.drawing_plan import LoRARequest, RunRequest, plan_of_lora, plan_of_run
-from evaluation.generation import draw_for_scoring
+from evaluation.drawing import drawing_plan
+from evaluation.drawing.drawing_plan import LoRARequest, RunRequest, plan_of_lora, plan_of_run
+from evaluation.drawing.generation import draw_for_scoring
 from tests.training.toy_runs import train_small
 
 QUIET = Console(quiet=True)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine.sampling.prompt_file import Prompt
 from evaluation.material import Material, ScoredPicture
+from evaluation.maths.statistics import values_by_picture
 from evaluation.metrics.luminance import (
     measure_luminance,
     measure_luminance_drift,
@@ -19,7 +20,6 @@ from evaluation.metrics.luminance import (
 from evaluation.metrics.metric import Measured
 from evaluation.metrics.table import METRICS
 from evaluation.score import score_material
-from evaluation.statistics import values_by_picture
 from evaluation.tools import Tools
 
 TOOLS = Tools({})

@@ -9,11 +9,11 @@ from PIL import Image
 from score_toys import ToyEncoder, material_of, scored
 
 import evaluation.metrics.memorisation as memorisation
-from evaluation.embedder import Embedder
+from evaluation.encoders.embedder import Embedder
 from evaluation.material import Material
+from evaluation.maths.statistics import values_by_picture
 from evaluation.metrics.memorisation import find_nearest, measure_copies, measure_memorisation
 from evaluation.metrics.metric import Measured
-from evaluation.statistics import values_by_picture
 from evaluation.tools import Role, Tools
 
 # Cosines with (1, 0): 1, .905, .8944, 0.

@@ -5,10 +5,10 @@ from math import sqrt
 
 import pytest
 
-from evaluation.noise import noise_of
-from evaluation.statistics import Value
-from evaluation.student import t_quantile
-from evaluation.variance_parts import pictures_needed, variance_parts
+from evaluation.maths.noise import noise_of
+from evaluation.maths.statistics import Value
+from evaluation.maths.student import t_quantile
+from evaluation.maths.variance_parts import pictures_needed, variance_parts
 
 
 def values_of(*prompts: Sequence[float]) -> list[Value]:

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from score_toys import material_of, tools_of_toys, write_manifest
 
-from evaluation.external_scores import ExternalScores
 from evaluation.material import Material
+from evaluation.maths.statistics import values_by_picture
 from evaluation.metrics.adherence import measure_preference
 from evaluation.metrics.aesthetic import measure_aesthetic
 from evaluation.metrics.external import external_metric
 from evaluation.metrics.metric import Measured
 from evaluation.metrics.table import METRICS, metrics_of
+from evaluation.reading.external_scores import ExternalScores
+from evaluation.reading.run_material import read_manifest
 from evaluation.records import Direction, Scope, Verdict
-from evaluation.run_material import read_manifest
 from evaluation.score import score_material
-from evaluation.statistics import values_by_picture
 from evaluation.tools import Role, Tools
 
 VECTORS = {10: (1.0, 0.0), 20: (0.6, 0.8), 30: (0.0, 1.0)}

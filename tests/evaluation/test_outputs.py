@@ -13,13 +13,13 @@ from score_toys import PROMPTS, ToyEncoder, full_material, full_tools, material_
 
 from engine.config.errors import ConfigError
 from engine.sampling.prompt_file import Prompt
-from evaluation.embedder import Embedder
+from evaluation.encoders.embedder import Embedder
 from evaluation.material import Material
+from evaluation.maths.statistics import Value
 from evaluation.metrics.table import METRICS
 from evaluation.outputs import per_image_csv, per_prompt_csv, read_outputs, read_values, write_outputs
 from evaluation.records import Scope
 from evaluation.score import Scored, score_material
-from evaluation.statistics import Value
 from evaluation.tools import Role, Tools
 
 FILES = ["per_image.csv", "per_prompt.csv", "scores.json", "values.json"]

@@ -8,7 +8,7 @@ import pytest
 from folder_toys import PARAMETERS, numbered, picture, put, read, seen
 from PIL import Image
 
-from evaluation.picture_text import (
+from evaluation.reading.picture_text import (
     NamedPlace,
     PictureText,
     parse_comfy_graph,

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from score_toys import ToyEncoder, save_picture, save_tiny_clip
 
-import evaluation.look
+import evaluation.encoders.look
 from engine.config.errors import ConfigError
-from evaluation.embedder import Embedder
-from evaluation.facts_memory import FactsMemory
-from evaluation.pictures import decode_picture
-from evaluation.pixel_facts import PixelFacts, difference_hash, facts_of, find_pixel_fault, read_facts
+from evaluation.encoders.embedder import Embedder
+from evaluation.encoders.facts_memory import FactsMemory
+from evaluation.encoders.pictures import decode_picture
+from evaluation.encoders.pixel_facts import (
+    PixelFacts,
+    difference_hash,
+    facts_of,
+    find_pixel_fault,
+    read_facts,
+)
 from evaluation.tools import Role, Tools, load_tools
 
 NUMBERS = {number: (1.0, float(number)) for number in range(1, 9)}
@@ -105,7 +111,7 @@ def test_facts_are_found_again_by_content(tmp_path: Path, monkeypatch: pytest.Mo
     first = Tools({}, facts=FactsMemory(tmp_path / "cache"))
     found = [first.facts(path) for path in paths]
     assert [facts.fault for facts in found] == [None, "black"]
-    monkeypatch.setattr(evaluation.look, "decode_picture", None)  # whoever decodes now fails
+    monkeypatch.setattr(evaluation.encoders.look, "decode_picture", None)  # whoever decodes now fails
     second = Tools({}, facts=FactsMemory(tmp_path / "cache"))
     assert all(same(one, second.facts(path)) for one, path in zip(found, paths, strict=True))
     moved = good.rename(tmp_path / "moved.png")
@@ -121,7 +127,7 @@ def test_a_picture_is_decoded_once_for_its_facts_and_all_encoders(
         decoded.append(stream)
         return decode_picture(stream)
 
-    monkeypatch.setattr(evaluation.look, "decode_picture", decode)
+    monkeypatch.setattr(evaluation.encoders.look, "decode_picture", decode)
     paths = [save_picture(tmp_path / f"{number}.png", number) for number in range(1, 8)]
     text_image, image = ToyEncoder(NUMBERS), ToyEncoder(NUMBERS)
     tools = Tools(

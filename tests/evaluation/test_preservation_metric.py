@@ -6,9 +6,9 @@ from pathlib import Path
 from score_toys import material_of, tools_of_toys, write_manifest
 
 from evaluation.material import Material
+from evaluation.maths.statistics import values_by_picture
 from evaluation.metrics.preservation import measure_preservation
-from evaluation.run_material import read_manifest
-from evaluation.statistics import values_by_picture
+from evaluation.reading.run_material import read_manifest
 
 VECTORS = {10: (1.0, 0.0), 20: (0.6, 0.8), 30: (0.0, 1.0)}
 

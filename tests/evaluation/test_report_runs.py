@@ -13,7 +13,7 @@ from engine.compose.record import make_record, write_run_yaml
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.outputs import write_outputs
-from evaluation.report import comparable, read_runs, report_lines, report_page, write_report
+from evaluation.reports.report import comparable, read_runs, report_lines, report_page, write_report
 from evaluation.score import score_material
 from tests.compose.toys import composed
 

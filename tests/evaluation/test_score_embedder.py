@@ -16,10 +16,10 @@ from PIL import Image
 from score_toys import ToyEncoder, save_picture
 
 from engine.config.errors import ConfigError
-from evaluation.embedder import Embedder
-from evaluation.encoders import Vectors
-from evaluation.file_hashes import FileHashes
-from evaluation.pictures import Pixels
+from evaluation.encoders.embedder import Embedder
+from evaluation.encoders.encoder import Vectors
+from evaluation.encoders.file_hashes import FileHashes
+from evaluation.encoders.pictures import Pixels
 from evaluation.tools import Role, load_tools
 
 PROJECT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from PIL import Image
 from score_toys import save_picture
 
 from demo.folder import CONCEPTS, prepare_demo
-from evaluation.pixel_facts import find_pixel_fault, read_facts
+from evaluation.encoders.pixel_facts import find_pixel_fault, read_facts
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, size=(32, 32, 3)).astype(np.uint8)

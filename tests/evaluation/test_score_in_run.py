@@ -22,8 +22,8 @@ from evaluation.records import (
     Verdict,
     read_scores,
 )
+from evaluation.reports.summary import VERDICTS, score_lines
 from evaluation.score import score_material
-from evaluation.summary import VERDICTS, score_lines
 from evaluation.tracked import final_scores
 from tests.compose.toys import composed
 

@@ -17,14 +17,14 @@ from score_toys import (
 )
 
 from evaluation.material import BASE, FINAL, REAL, SETS, Material
+from evaluation.maths.statistics import values_by_picture
 from evaluation.metrics.adherence import measure_adherence
 from evaluation.metrics.health import measure_health
 from evaluation.metrics.likeness import LIKENESS, measure_centroid_distance, measure_likeness
 from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.metrics.table import METRICS
+from evaluation.reading.run_material import read_manifest
 from evaluation.records import Direction, Scope
-from evaluation.run_material import read_manifest
-from evaluation.statistics import values_by_picture
 from evaluation.tools import Role, Tools
 
 # Directions of a plane by their cosine with (1, 0): 1, .6, 0, -.6, -1.

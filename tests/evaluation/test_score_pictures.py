@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.config.errors import ConfigError
-from evaluation.pictures import Preprocessing, open_picture, parse_preprocessing, prepare, read_preprocessing
+from evaluation.encoders.pictures import (
+    Preprocessing,
+    open_picture,
+    parse_preprocessing,
+    prepare,
+    read_preprocessing,
+)
 
 HALF = [0.5, 0.5, 0.5]
 SETTINGS: dict[str, dict[str, object]] = {

@@ -8,7 +8,7 @@ from score_toys import sources_of_toys, write_manifest, write_samples
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
 from evaluation.check import check_sources
-from evaluation.run_material import read_manifest
+from evaluation.reading.run_material import read_manifest
 from evaluation.score_run import score_run
 
 

@@ -12,7 +12,7 @@ from score_toys import PROMPTS, ToyEncoder, sources_of_toys, write_manifest, wri
 import evaluation.score_run
 from engine.config.errors import ConfigError
 from engine.config.sources import Sources
-from evaluation.embedder import Embedder
+from evaluation.encoders.embedder import Embedder
 from evaluation.metrics.table import METRICS
 from evaluation.records import Scores, Verdict, read_scores
 from evaluation.score_run import gallery_path, score_run

@@ -6,8 +6,7 @@ from math import hypot, sqrt
 import numpy as np
 import pytest
 
-from evaluation.records import Direction, Verdict
-from evaluation.statistics import (
+from evaluation.maths.statistics import (
     Anchored,
     Value,
     anchor,
@@ -20,7 +19,8 @@ from evaluation.statistics import (
     pseudo_values,
     summarise,
 )
-from evaluation.student import t_quantile
+from evaluation.maths.student import t_quantile
+from evaluation.records import Direction, Verdict
 
 # 97.5 % quantiles of Student's t at 1, 2 and 3 degrees of freedom, from a printed table.
 T1, T2, T3 = 12.7062047, 4.3026527, 3.1824463

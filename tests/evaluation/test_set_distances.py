@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation import set_distances
-from evaluation.set_distances import (
+from evaluation.maths import set_distances
+from evaluation.maths.set_distances import (
     Floats,
     centroid_distance,
     cmmd,

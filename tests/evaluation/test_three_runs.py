@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.compare import ComparedMetric, compare_folders
-from evaluation.compare_page import write_comparison
+from evaluation.reports.compare import ComparedMetric, compare_folders
+from evaluation.reports.compare_page import write_comparison
 from tests.compose.toys import PROJECT
 
 pytestmark = pytest.mark.slow

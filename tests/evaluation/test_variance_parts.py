@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.statistics import Value
-from evaluation.student import t_quantile
-from evaluation.variance_parts import (
+from evaluation.maths.statistics import Value
+from evaluation.maths.student import t_quantile
+from evaluation.maths.variance_parts import (
     PicturesNeeded,
     VarianceParts,
     pictures_needed,

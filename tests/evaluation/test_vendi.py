@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.vendi import vendi_score
+from evaluation.maths.vendi import vendi_score
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "evaluation_distances.json").read_text())
 CASES = ("anisotropic", "unit_length", "fewer_pictures_than_features", "unequal_sizes")

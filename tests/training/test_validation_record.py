@@ -26,7 +26,7 @@ from engine.training.result import TrainResult, read_result
 from engine.training.setup import model_dtype
 from engine.training.validation_record import FILE_NAME, ValidationRecord
 from engine.validation import validation_losses
-from evaluation.losses_file import read_losses
+from evaluation.reading.losses_file import read_losses
 from tests.training import toy_runs
 from tests.training.option_cases import OPTIONS, Changes
 from tests.training.option_desk import lay_desk

@@ -1,0 +1,1 @@
+"""What is drawn to be scored: by a run's weights or a LoRA file."""

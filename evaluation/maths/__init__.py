@@ -1,0 +1,1 @@
+"""Pure maths on values and vectors: intervals, variance parts, distances between sets."""

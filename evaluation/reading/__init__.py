@@ -1,0 +1,1 @@
+"""What is scored: folders of pictures, run folders, and what is given beside them."""
