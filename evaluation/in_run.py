@@ -18,6 +18,7 @@ class RunScores:
 
     lines: list[str] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)  # metric -> value of the final pictures
+    objectives: list[str] = field(default_factory=list)  # which of them the run is judged by
 
 
 class HasFolder(Protocol):
@@ -48,7 +49,7 @@ def scores_of(folder: Path) -> RunScores:
     if not path.is_file():
         return RunScores()
     scores = read_scores(path)
-    return RunScores(lines=score_lines(scores), values=values_of(scores))
+    return RunScores(lines=score_lines(scores), values=values_of(scores), objectives=scores.objectives)
 
 
 def values_of(scores: Scores) -> dict[str, float]:

@@ -124,7 +124,7 @@ QUICK = [  # command line -> the start of a sentence, and words in it
     ("sampling.prompt_file=none.txt", "sampling.prompt_file=none.txt: no such file."),
     ("sampling.prompt_file=no_prompts.txt", "sampling.prompt_file=no_prompts.txt: holds no prompt."),
     ("evaluation.references=none.json", "evaluation.references=none.json: no such file."),
-    ("evaluation.encoder=no_clip", "evaluation.encoder=no_clip: the CLIP that scores the pictures is not on this machine."),
+    ("evaluation.encoder=no_clip", "evaluation.encoder=no_clip: the model that scores the pictures is not on this machine."),
     ("output_dir=/proc/x", "output_dir=/proc/x: /proc can't be written to."),
     ("output_dir=no_prompts.txt", "output_dir=no_prompts.txt: "),
     ("cache_dir=/proc/x", "cache_dir=/proc/x: /proc can't be written to."),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.config import PromptSet, RunConfig, given_pictures
+from engine.config.evaluation import PIXELS
 from engine.config.sources import Sources
 from engine.models.locate import find_checkpoint
 
@@ -55,7 +56,9 @@ def lacks_recipe_encoder(run: RunConfig) -> bool:
 def lacks_recipe_image_encoder(run: RunConfig) -> bool:
     """The same of the encoder that only reads pictures: the CLIP's own side takes its place."""
     encoder = run.evaluation.image_encoder
-    return encoder is not None and encoder == run.model.image_encoder and find_checkpoint(encoder) is None
+    if encoder is None or encoder == PIXELS or encoder != run.model.image_encoder:
+        return False
+    return find_checkpoint(encoder) is None
 
 
 def demo_sources(run: RunConfig, demo: DrawnDemo) -> Sources:

@@ -32,7 +32,7 @@ class Seen:
     base: dict[str, bytes]  # pictures
     previews: dict[str, bytes]
     final: dict[str, bytes]
-    scores: dict[str, float]
+    scores: tuple[dict[str, float], list[str]]  # by metric; which the run is judged by
     files: list[str]  # of the run folder, without what lies deeper
 
 
@@ -49,6 +49,7 @@ def see_run(folder: Path, *overrides: str) -> tuple[str, Seen]:
     assert not result.reused and result.weights is not None, (result.outcome, result.cause)
     with (result.folder / "log.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if row["loss"]]
+    scores = scores_of(result.folder)
     seen = Seen(
         weights=read_tensors(result.weights),
         losses=[row["loss"] for row in rows],
@@ -57,7 +58,7 @@ def see_run(folder: Path, *overrides: str) -> tuple[str, Seen]:
         base=_pictures(result.folder, "base"),
         previews=_pictures(result.folder, "step*"),
         final=_pictures(result.folder, "final"),
-        scores=scores_of(result.folder).values,
+        scores=(scores.values, scores.objectives),
         files=sorted(path.name for path in result.folder.iterdir()),
     )
     return plan.run_id, seen

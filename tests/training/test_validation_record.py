@@ -16,6 +16,7 @@ from demo.folder import prepare_demo
 from engine.config import LayerGroup, LoRAConfig
 from engine.config.outcome import Outcome
 from engine.models.checkpoint import load_family
+from engine.models.precision import model_dtype
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training import parts, revisit, validation_record
 from engine.training import train as order_of_events
@@ -23,7 +24,6 @@ from engine.training.clock import Clock
 from engine.training.job import Hooks, Job
 from engine.training.parts import Model, load_model, load_pictures
 from engine.training.result import TrainResult, read_result
-from engine.training.setup import model_dtype
 from engine.training.validation_record import FILE_NAME, ValidationRecord
 from engine.validation import validation_losses
 from evaluation.reading.losses_file import read_losses
