@@ -144,6 +144,13 @@ TORCH_FREE = (
     "engine.training.tracking",
     "pages",
     "pages.run_page",
+    "pages.gallery",
+    "pages.compare_page",
+    "pages.report_page",
+    "evaluation.__main__",
+    "evaluation.commands",
+    "evaluation.reading.folder",
+    "evaluation.score",
     "train",
 )
 EMPTY = ("engine", "engine/models", "engine/optimizers", "engine/data", "engine/sampling", "engine/training")

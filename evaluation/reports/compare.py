@@ -108,8 +108,10 @@ def _pictures_folder(folder: Path, stored: StoredValues) -> Path:
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell the folders apart."""
+    """The shortest ends of the paths that tell the folders apart; what all end in is left out."""
     parts = [folder.absolute().parts for folder in folders]
+    while len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [part[:-1] for part in parts]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-length:]) for part in parts]
         if len(set(names)) == len(names):

@@ -324,7 +324,8 @@ def test_all_folders_that_were_not_scored_are_told_at_once(tmp_path: Path) -> No
 
 def test_names_are_the_shortest_ends_that_differ() -> None:
     assert short_names([Path("x/a"), Path("x/b")]) == ["a", "b"]
-    assert short_names([Path("x/a/run"), Path("x/b/run")]) == ["a/run", "b/run"]
+    assert short_names([Path("x/a/run"), Path("x/b/run")]) == ["a", "b"]
+    assert short_names([Path("x/a/run"), Path("x/b/run"), Path("x/b/other")]) == ["a/run", "b/run", "b/other"]
     assert short_names([Path("a"), Path("a/a")])[0] != short_names([Path("a"), Path("a/a")])[1]
 
 
