@@ -40,7 +40,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from engine.models.quiet import quiet_loading
-from evaluation.encoders.encoder import load_encoder
+from evaluation.encoders.load import load_encoder
 from evaluation.tools import Role, load_tools
 
 TOWERS = {  # hidden size, layers, heads, width of the projection

@@ -22,6 +22,8 @@ from evaluation.reports.summary import comparison_lines, score_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evaluation.score import Scored
+
 Progress = Callable[[int, int], None]
 
 
@@ -97,22 +99,12 @@ def _score_run(arguments: Arguments) -> int:
     sources = _named_sources(arguments, _of_prompt_set(arguments, record.sources))
     given = _given_pictures(arguments)
     _check(sources, model=run_from_record(record).model, given=given)
-    from evaluation.score_run import gallery_path, score_run
+    from evaluation.score_run import gallery_path
     from evaluation.tracked import track_again
 
     cache_dir = _cache_dir(arguments, record.config)
     drawn = _draw_run(arguments, folder, cache_dir)
-    with _progress() as on_progress:
-        scored = score_run(
-            folder,
-            sources=sources,
-            device=_device(arguments),
-            cache_dir=cache_dir,
-            drawn=drawn,
-            given=given,
-            batch_size=arguments.batch_size,
-            on_progress=on_progress,
-        )
+    scored = _scored(arguments, folder, sources, cache_dir=cache_dir, drawn=drawn, given=given)
     if drawn is not None:  # other pictures than those that the run was tracked with
         return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
     print("\n".join(track_again(scored, folder, record, warn=_warn)))
@@ -145,7 +137,6 @@ def _score_lora(arguments: Arguments) -> int:
     _check(sources, model=recipe, given=given)
     from evaluation.drawing.drawing_plan import LoRARequest
     from evaluation.drawing.generation import draw_for_scoring
-    from evaluation.score_run import score_run
 
     out = arguments.path("out") or file.with_name(f"{file.stem}-evaluation")
     asked = _asked(arguments, cache_dir)
@@ -157,9 +148,18 @@ def _score_lora(arguments: Arguments) -> int:
         lora=file, out=out, model=model, checkpoint=arguments.given.get("checkpoint"), **asked
     )
     drawn = draw_for_scoring(request, console=_console())
+    scored = _scored(arguments, drawn, sources, cache_dir=cache_dir, drawn=drawn, given=given)
+    return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
+
+
+def _scored(
+    arguments: Arguments, folder: Path, sources: Sources, *, cache_dir: Path, drawn: Path | None, given: Given
+) -> "Scored":
+    from evaluation.score_run import score_run
+
     with _progress() as on_progress:
-        scored = score_run(
-            drawn,
+        return score_run(
+            folder,
             sources=sources,
             device=_device(arguments),
             cache_dir=cache_dir,
@@ -168,7 +168,6 @@ def _score_lora(arguments: Arguments) -> int:
             batch_size=arguments.batch_size,
             on_progress=on_progress,
         )
-    return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
 
 
 def _compare(arguments: Arguments) -> int:

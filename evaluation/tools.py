@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from engine.config.errors import ConfigError
 from evaluation.encoders.aesthetic_head import AestheticHead, check_fits
 from evaluation.encoders.embedder import BATCH_SIZE, Embedder
-from evaluation.encoders.encoder import check_device, load_encoder
 from evaluation.encoders.encoder_folder import ENCODER, IMAGE_ENCODER, PREFERENCE
 from evaluation.encoders.facts_memory import FactsMemory
 from evaluation.encoders.file_hashes import FileHashes
+from evaluation.encoders.load import check_device, load_encoder
 from evaluation.encoders.look import OnProgress, look_at
 from evaluation.encoders.pixel_facts import UNREADABLE_FAULT, PixelFacts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.encoders.encoder import EncoderKind, Vectors
 from evaluation.encoders.encoder_folder import weight_files
-from evaluation.encoders.encoder_model import FolderEncoder, exact, normalise
+from evaluation.encoders.encoder_model import FolderEncoder, exact, load_whole, normalise
 from evaluation.encoders.logit_scale import read_logit_scale
 
 if TYPE_CHECKING:
@@ -22,17 +22,9 @@ class ClipEncoder(FolderEncoder):
 
     def load(self, folder: Path, use_safetensors: bool) -> tuple["PreTrainedModel", Sequence[str]]:
         """The model and the names of weights that its files lack."""
-        import torch
         from transformers import CLIPModel
 
-        model, loading = CLIPModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=use_safetensors,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-        return model, sorted(loading["missing_keys"])
+        return load_whole(CLIPModel, folder, use_safetensors)
 
     def image_features(self, pixels: "Tensor") -> "Tensor":
         """[N, 3, H, W] -> [N, D], projected into the space of the texts."""

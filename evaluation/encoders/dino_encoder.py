@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.encoders.encoder import EncoderKind
-from evaluation.encoders.encoder_model import FolderEncoder
+from evaluation.encoders.encoder_model import FolderEncoder, load_whole
 from evaluation.encoders.pictures_only import PicturesOnly
 
 if TYPE_CHECKING:
@@ -20,17 +20,9 @@ class DinoEncoder(PicturesOnly, FolderEncoder):
 
     def load(self, folder: Path, use_safetensors: bool) -> tuple["PreTrainedModel", Sequence[str]]:
         """The model and the names of weights that its files lack."""
-        import torch
         from transformers import Dinov2Model
 
-        model, loading = Dinov2Model.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=use_safetensors,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-        return model, sorted(loading["missing_keys"])
+        return load_whole(Dinov2Model, folder, use_safetensors)
 
     def image_features(self, pixels: "Tensor") -> "Tensor":
         """[N, 3, H, W] -> [N, D]: the class token after the last layer norm."""

@@ -32,6 +32,22 @@ class Origin:
     fingerprint: str
 
 
+def load_whole(
+    model_class: type["PreTrainedModel"], folder: Path, use_safetensors: bool
+) -> tuple["PreTrainedModel", Sequence[str]]:
+    """A model in float32, and the names of weights that its files lack."""
+    import torch
+
+    model, loading = model_class.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=use_safetensors,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    return model, sorted(loading["missing_keys"])
+
+
 class FolderEncoder(ABC):
     """The pictures' side of an encoder from a folder; weights are loaded with the first batch."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.encoders.encoder import EncoderKind, Vectors
 from evaluation.encoders.encoder_folder import weight_files
-from evaluation.encoders.encoder_model import FolderEncoder, exact, normalise
+from evaluation.encoders.encoder_model import FolderEncoder, exact, load_whole, normalise
 from evaluation.encoders.logit_scale import read_logit_scale
 
 if TYPE_CHECKING:
@@ -27,17 +27,9 @@ class SiglipEncoder(FolderEncoder):
 
     def load(self, folder: Path, use_safetensors: bool) -> tuple["PreTrainedModel", Sequence[str]]:
         """The model and the names of weights that its files lack."""
-        import torch
         from transformers import SiglipModel
 
-        model, loading = SiglipModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=use_safetensors,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-        return model, sorted(loading["missing_keys"])
+        return load_whole(SiglipModel, folder, use_safetensors)
 
     def image_features(self, pixels: "Tensor") -> "Tensor":
         """[N, 3, H, W] -> [N, D], pooled by attention."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 from engine.config.errors import ConfigError
-from evaluation.material import BASE, FINAL
 
 FILE_NAME = "validation.json"
 SCHEMA = 1
@@ -33,8 +32,8 @@ class Losses:
     )  # set -> why some or all of its losses are not there
 
     def of(self, set_name: str) -> Rows | None:
-        """The losses of BASE or FINAL; None for any other set and where they are not there."""
-        return {BASE: self.base, FINAL: self.final}.get(set_name)
+        """The losses of the set "base" or "final"; None for any other and where they are not there."""
+        return {"base": self.base, "final": self.final}.get(set_name)
 
     def places(self, quarter: int | None = None) -> list[int]:
         """Which columns belong to a quarter of the schedule, 1 (the least noise) to 4; None: all of them."""
@@ -91,8 +90,8 @@ def _losses(content: Mapping[str, object]) -> Losses:
         pictures=[str(name) for name in pictures],
         num_timesteps=length,
         timesteps=timesteps,
-        base=_rows(content, BASE, shape),
-        final=_rows(content, FINAL, shape),
+        base=_rows(content, "base", shape),
+        final=_rows(content, "final", shape),
         missing=missing,
     )
 

@@ -13,7 +13,8 @@ from transformers import Dinov2Model
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
 from engine.config.errors import ConfigError
-from evaluation.encoders.encoder import EncoderKind, load_encoder
+from evaluation.encoders.encoder import EncoderKind
+from evaluation.encoders.load import load_encoder
 
 OPTION = "evaluation.image_encoder"
 

@@ -16,9 +16,10 @@ from score_toys import save_tiny_clip
 from transformers import CLIPModel, CLIPTokenizer
 
 from engine.config.errors import ConfigError
-from evaluation.encoders.encoder import EncoderKind, load_encoder
+from evaluation.encoders.encoder import EncoderKind
 from evaluation.encoders.encoder_folder import find_encoder, fingerprint_folder
 from evaluation.encoders.file_hashes import FileHashes
+from evaluation.encoders.load import load_encoder
 from evaluation.encoders.pictures import prepare, read_preprocessing
 
 TEXTS = ["a dog", "cat", "abcdefghij"]  # with both ends 6, 5 and 12 tokens; 8 are read

@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerFast, SiglipModel
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from engine.config.errors import ConfigError
-from evaluation.encoders.encoder import EncoderKind, load_encoder
+from evaluation.encoders.encoder import EncoderKind
+from evaluation.encoders.load import load_encoder
 
 TEXTS = ["a dog", "cat", "abcdefghij"]  # with the space before and the end 7, 5 and 12 tokens; 8 are read
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from demo.folder import WEIGHTS, prepare_demo
 from engine.diffusion.seeding import picture_noise
-from evaluation.encoders.encoder import load_encoder
+from evaluation.encoders.load import load_encoder
 from evaluation.records import read_scores
 from tests.training.toy_runs import train_small
 
