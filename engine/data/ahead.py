@@ -12,11 +12,16 @@ _MOST_THREADS = 8
 
 
 def in_order(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int | None = None
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    *,
+    threads: int | None = None,
+    ahead: int | None = None,
 ) -> Iterator[_Result]:
     """work(item) of each item, in order; so many at a time that memory holds a few results only.
 
     threads  None = one a core, at most 8
+    ahead    results that lie ready while the next are made; None = as many as threads
     raises   what work raises, at the place of its item
     """
     count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
@@ -25,7 +30,7 @@ def in_order(
         try:
             for item in items:
                 pending.append(pool.submit(work, item))
-                if len(pending) > 2 * count:
+                if len(pending) > count + (count if ahead is None else ahead):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

@@ -1,24 +1,21 @@
 """One pass over pictures: each is decoded once for all who have not seen it, ahead of the encoder."""
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from PIL import Image
 
 from engine.compose.device import num_threads
+from engine.data.ahead import in_order
 from evaluation.encoders.file_hashes import FileHashes
 from evaluation.encoders.pictures import UNREADABLE, decode_picture
 
 OnProgress = Callable[[int, int], None]  # pictures that are done, pictures in all
 
 _MOST_THREADS = 8
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 class Looker(Protocol):
@@ -71,7 +68,8 @@ def look_at(
     unique = list(dict.fromkeys(paths))
     todo = [path for path in unique if not _is_seen(path, lookers, hashes)]
     ahead = max((looker.batch_size for looker in lookers), default=1)
-    found = _in_order(lambda path: _see(path, lookers, hashes), todo, ahead)
+    threads = min(_MOST_THREADS, num_threads(None))
+    found = in_order(lambda path: _see(path, lookers, hashes), todo, threads=threads, ahead=ahead)
     for done, seen in enumerate(found, start=len(unique) - len(todo) + 1):
         if seen.error is not None:
             failed[seen.path] = seen.error
@@ -151,20 +149,3 @@ def _wanting(content: str, lookers: Sequence[Looker]) -> list[Looker]:
         elif looker.is_refused(content, None):
             break
     return wanting
-
-
-def _in_order(work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int) -> Iterator[_Result]:
-    """work(item) of each item in order, so many ahead that a batch is ready when the one before is done."""
-    threads = min(_MOST_THREADS, num_threads(None))
-    pending: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="looking") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > ahead + threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
