@@ -12,7 +12,8 @@ section > h3 { font-size: 0.98rem; margin: 18px 0 4px; }
 ul.soft { margin: 0; padding-left: 1.2em; max-width: 90ch; }
 .lead a { white-space: nowrap; }
 
-.scores th[scope=row] { color: var(--ink); font-weight: 400; font-size: 1rem; max-width: 340px; }
+.scores th[scope=row] { color: var(--ink); font-weight: 400; font-size: 1rem;
+  min-width: 250px; max-width: 340px; }
 .scores td b .soft { font-weight: 400; }
 .scores .note { max-width: 44ch; }
 .scores thead th { vertical-align: bottom; white-space: normal; min-width: 96px; max-width: 190px; }

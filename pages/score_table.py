@@ -32,7 +32,7 @@ def metrics_part(metrics: Sequence[MetricRow], noise: Sequence[str]) -> str:
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in noise)
     below = f'<h3>What these pictures can tell</h3><ul class="soft">{sentences}</ul>' if sentences else ""
     return (
-        "<section><h2>Scores</h2>"
+        '<section id="scores"><h2>Scores</h2>'
         '<p class="soft">± is half of a 95 % interval over prompts. The change is paired: same prompt, same '
         "seed; beneath it the interval. Anchored: 0 is the base, 1 is what true pictures score.</p>"
         f'<div class="box scroll" tabindex="0" role="region" aria-label="all scores">'

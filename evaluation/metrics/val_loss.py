@@ -70,7 +70,7 @@ def _row(quarter: int | None) -> Metric:
         title=f"Fixed validation loss{where}",
         direction=Direction.lower,
         scope=Scope.set,
-        scale="mean squared error of the model's prediction, 0 = perfect; no option of training enters",
+        scale="mean squared error of the model's prediction; no option of training enters",
         needs=(Need.losses,),
         role=None,
         measure=measure,

@@ -114,7 +114,11 @@ def test_nothing_is_loaded_and_links_are_relative(tmp_path: Path) -> None:
     html = gallery_html(page)
     assert 'href="javascript%3Aalert%281%29"' in html  # a file of that name beside the page
     addresses = re.findall(r'(?:src|href)="([^"]{1,30})', html)
-    assert {address.split(":")[0] for address in addresses} == {"data", "javascript%3Aalert%281%29"}
+    assert {address.split(":")[0] for address in addresses} == {
+        "data",
+        "javascript%3Aalert%281%29",
+        "#scores",
+    }
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
