@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "aesthetic": ("the file of LAION's aesthetic head", _ALL),
     "external_scores": ("a CSV of other programs' scores: path,name[,name ...]", ("images", "run")),
     "objectives": ("metrics with commas between that must be there, or the command fails", _ALL),
+    "difference": ("a difference in the objectives: how many prompts tell it from noise", _ALL),
     "out": ("where the outputs go", ("images", "lora", "compare", "report")),
     "cache_dir": ("where embeddings and base pictures are kept", _ALL),
     "device": ("auto, cpu, cuda, cuda:1, mps", _ALL),
@@ -79,6 +80,11 @@ class Arguments:
     def strength(self) -> float:
         """Of the LoRA."""
         return float(self.given.get("strength", "1"))
+
+    @property
+    def difference(self) -> float | None:
+        """A difference that is wanted; None: not typed."""
+        return float(self.given["difference"]) if "difference" in self.given else None
 
     @property
     def batch_size(self) -> int:
@@ -140,6 +146,8 @@ def _wrong_values(given: Mapping[str, str]) -> list[str]:
         problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
     if not re.fullmatch(r"[1-9]\d{0,4}", given.get("batch_size", "1")):
         problems.append(f"batch_size={given['batch_size']}: not a number of pictures. Give 1 to 99999.")
+    if not re.fullmatch(r"\d*\.?\d+", wanted := given.get("difference", "1")) or float(wanted) == 0:
+        problems.append(f"difference={wanted}: not a difference. Give a number above 0, such as 0.02.")
     if not re.fullmatch(r"-?\d+(\.\d+)?", given.get("strength", "1")):
         problems.append(f"strength={given['strength']}: not a number. Give 1, or 0.8.")
     if "external_scores" not in given:  # which may name metrics of its own

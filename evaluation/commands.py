@@ -16,8 +16,7 @@ from evaluation.arguments import Arguments
 from evaluation.check import check_sources, foreign_encoders
 from evaluation.reading.recipe_sources import recipe_sources
 from evaluation.reading.run_material import Given
-from evaluation.records import Scores
-from evaluation.reports.summary import comparison_lines, score_lines
+from evaluation.reports.summary import comparison_lines, needed_lines, score_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,7 +89,7 @@ def _score_images(arguments: Arguments) -> int:
         scored = score_material(material, tools, objectives=arguments.objectives, on_progress=on_progress)
     write_outputs(scored, out)
     page = write_gallery_of(scored, out / "index.html", title=folder.name or str(folder))
-    return _tell(scored.scores, out / SCORES, page)
+    return _tell(arguments, scored, out / SCORES, page)
 
 
 def _score_run(arguments: Arguments) -> int:
@@ -106,12 +105,12 @@ def _score_run(arguments: Arguments) -> int:
     drawn = _draw_run(arguments, folder, cache_dir)
     scored = _scored(arguments, folder, sources, cache_dir=cache_dir, drawn=drawn, given=given)
     if drawn is not None:  # other pictures than those that the run was tracked with
-        return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
+        return _tell(arguments, scored, drawn / "scores.json", drawn / "index.html")
     print("\n".join(track_again(scored, folder, record, warn=_warn)))
     from pages.run_page import read_run_folder, write_run_page
 
     write_run_page(read_run_folder(folder), folder / "index.html")
-    return _tell(scored.scores, folder / "scores.json", gallery_path(folder))
+    return _tell(arguments, scored, folder / "scores.json", gallery_path(folder))
 
 
 def _draw_run(arguments: Arguments, folder: Path, cache_dir: Path) -> Path | None:
@@ -149,7 +148,7 @@ def _score_lora(arguments: Arguments) -> int:
     )
     drawn = draw_for_scoring(request, console=_console())
     scored = _scored(arguments, drawn, sources, cache_dir=cache_dir, drawn=drawn, given=given)
-    return _tell(scored.scores, drawn / "scores.json", drawn / "index.html")
+    return _tell(arguments, scored, drawn / "scores.json", drawn / "index.html")
 
 
 def _scored(
@@ -282,8 +281,11 @@ def _progress() -> Iterator[Progress]:
         yield on_progress
 
 
-def _tell(scores: Scores, *files: Path) -> int:
+def _tell(arguments: Arguments, scored: "Scored", *files: Path) -> int:
+    scores = scored.scores
     print("\n".join(score_lines(scores)))
+    if arguments.difference is not None:
+        print("\n".join(needed_lines(scored, arguments.difference)))
     print("\n" + "\n".join(str(file) for file in files))
     for row in scores.failed():
         print(f"{row.metric} is an objective and could not be computed: {row.skipped}", file=sys.stderr)

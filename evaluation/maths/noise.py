@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from statistics import median_high
 
 from evaluation.maths.statistics import Value
-from evaluation.maths.variance_parts import pictures_needed, smallest_difference, variance_parts
+from evaluation.maths.variance_parts import (
+    PicturesNeeded,
+    pictures_needed,
+    smallest_difference,
+    variance_parts,
+)
 from evaluation.records import Noise
 
 
@@ -17,7 +22,7 @@ def noise_of(differences: Sequence[Value]) -> Noise | None:
     parts = variance_parts(differences)
     if parts is None or not parts.total:
         return None
-    seeds = median_high(Counter(value.prompt_index for value in differences).values())
+    seeds = _usual_seeds(differences)
     smallest = smallest_difference(parts, parts.num_prompts, seeds_per_prompt=seeds)
     if smallest is None:
         return None
@@ -28,3 +33,18 @@ def noise_of(differences: Sequence[Value]) -> Noise | None:
         smallest_difference=smallest,
         prompts_for_half=None if half is None else half.num_prompts,
     )
+
+
+def needed_for(differences: Sequence[Value], wanted: float) -> PicturesNeeded | None:
+    """How many prompts and pictures tell a difference of this size from noise; None: nothing is known of it.
+
+    With as many seeds a prompt as there are now.
+    """
+    parts = variance_parts(differences)
+    if parts is None or not parts.total:
+        return None
+    return pictures_needed(parts, wanted, seeds_per_prompt=_usual_seeds(differences))
+
+
+def _usual_seeds(differences: Sequence[Value]) -> int:
+    return median_high(Counter(value.prompt_index for value in differences).values())

@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from evaluation.material import BASE, FINAL
+from evaluation.maths.noise import needed_for
+from evaluation.maths.statistics import paired_changes
 from evaluation.records import DEFAULT_OBJECTIVES, Difference, Measurement, Scope, Score, Scores, Verdict
 
 if TYPE_CHECKING:
     from evaluation.reports.compare import ComparedMetric, Comparison
+    from evaluation.score import Scored
 
 VERDICTS = {
     Verdict.better: "better than the base",
@@ -30,6 +34,19 @@ def score_lines(scores: Scores) -> list[str]:
     if scores.truncated_prompts:
         lines.append(f"  {scores.truncated_prompts} prompts were longer than the encoder reads and were cut")
     return lines + [f"  note: {notice}" for notice in scores.notices]
+
+
+def needed_lines(scored: "Scored", difference: float) -> list[str]:
+    """For each objective how many prompts tell a difference of this size from noise."""
+    lines = []
+    for metric in scored.scores.objectives:
+        sets = scored.values.get(metric, {})
+        needed = needed_for(paired_changes(sets.get(FINAL, []), sets.get(BASE, [])), difference)
+        words = "unknown: it takes pairs with the base, of two prompts or more"
+        if needed is not None:
+            words = f"{needed.num_prompts} prompts, {needed.num_pictures} pictures"
+        lines.append(f"  a difference of {difference:g} in {metric} takes {words}")
+    return lines
 
 
 def comparison_lines(comparison: "Comparison") -> list[str]:

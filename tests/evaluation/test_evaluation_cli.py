@@ -1,6 +1,7 @@
 """python -m evaluation: what it prints, writes and returns, and how it refuses."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,19 @@ def test_embeddings_are_kept_and_a_second_scoring_gives_the_same_files(
     assert (run.parent / "cache" / "embeddings").is_dir()
     told(capsys, f"run={run}", "batch_size=1")
     assert {name: (run / name).read_bytes() for name in FILES} == first
+
+
+def test_a_wanted_difference_is_answered_with_prompts_and_pictures(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = told(capsys, f"run={run}", "difference=0.5")
+    lines = [line for line in out.splitlines() if "a difference of 0.5 in " in line]
+    assert [line.split()[5] for line in lines] == ["likeness", "adherence"]
+    assert all(re.search(r"takes \d+ prompts, \d+ pictures$", line) for line in lines)
+    _, out, _ = told(capsys, f"run={run}", "difference=0.05")
+    smaller = [line for line in out.splitlines() if "a difference of 0.05 in " in line]
+    count = [[int(re.findall(r"(\d+) prompts", line)[0]) for line in of] for of in (lines, smaller)]
+    assert all(few < many for few, many in zip(*count, strict=True))
 
 
 def test_faulty_pictures_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,6 +270,10 @@ def test_a_comparison_of_what_was_not_scored_is_refused(
         (["images="], ["images=: has no value. images is a folder of pictures, whoever made them."]),
         (["images=.", "preset=quick"], ["preset=quick: means nothing to images=. It belongs to run, lora."]),
         (["images=.", "device=gpu"], ["device=gpu: not a device. Use auto, cpu, cuda, cuda:1 or mps."]),
+        (
+            ["images=.", "difference=0"],
+            ["difference=0: not a difference. Give a number above 0"],
+        ),
         (["images=.", "batch_size=0"], ["batch_size=0: not a number of pictures."]),
         (["images=.", "objectives=likenes"], ["likenes: unknown metric (did you mean likeness?)"]),
         (["compare=[a]"], ["compare=[a]: names one folder. Give two or more: compare=[A,B]."]),
