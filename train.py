@@ -50,7 +50,7 @@ def run_composed(config: DictConfig) -> dict[str, float]:
     result = train(run, plan, console=console, hooks=hooks)
     scores, page = scores_of(result.folder), result.folder / "index.html"
     write_run_page(read_run_folder(result.folder), page)
-    finish(result, scores.lines, page, console)
+    finish(result, scores.lines, page, console, missing=scores.missing)
     return scores.values
 
 

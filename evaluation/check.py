@@ -16,6 +16,7 @@ from evaluation.encoders.pictures import read_preprocessing
 from evaluation.metrics.metric import Metric, Need
 from evaluation.metrics.needs import NO_ENCODER
 from evaluation.metrics.table import METRICS
+from evaluation.reading.reference_folder import read_references
 from evaluation.reading.run_material import read_manifest
 from evaluation.suggest import unknown_name
 from evaluation.tools import Role
@@ -43,7 +44,11 @@ def check_sources(sources: Sources) -> list[str]:
     """One sentence for each thing that was named for scoring and cannot be used."""
     problems: list[str] = []
     for option, name in _encoders(sources).items():
-        if name is not None and name != PIXELS:
+        if name == PIXELS and option == "evaluation.image_encoder":
+            continue
+        if name == PIXELS:
+            problems.append(f"{option}=pixels: reads no text. Set evaluation.image_encoder=pixels instead.")
+        elif name is not None:
             problems += _encoder_problems(name, option)
     if sources.aesthetic is not None:
         problems += check_aesthetic_file(sources.aesthetic) or check_fits(sources.aesthetic, sources.encoder)
@@ -68,9 +73,12 @@ def _encoder_problems(name: str, option: str) -> list[str]:
 
 def _manifest_problems(manifest: Path | None) -> list[str]:
     try:
+        if manifest is not None and manifest.is_dir():
+            read_references(manifest)
+            return []
         prompts = read_manifest(manifest)
     except ConfigError as error:
-        return [f"evaluation.references: {problem}" for problem in error.problems]
+        return [f"evaluation.references: {problem.removeprefix('refs=')}" for problem in error.problems]
     missing = [path for prompt in prompts.values() for path in prompt.references if not path.is_file()]
     if not missing:
         return []
@@ -119,6 +127,11 @@ def _lacks(metric: Metric, run: RunConfig, sources: Sources) -> list[str]:
     ):
         lacks.append(
             "no prompts that ask for dark and for bright pictures: set sampling.prompt_set=luminance"
+        )
+    if len(sampling.seeds) < metric.min_seeds:
+        lacks.append(
+            f"needs {metric.min_seeds} pictures of a prompt, and sampling.seeds has {len(sampling.seeds)}: "
+            "give more seeds"
         )
     if pictures < metric.min_pictures:
         lacks.append(

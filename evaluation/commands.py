@@ -16,7 +16,7 @@ from evaluation.arguments import Arguments
 from evaluation.check import check_sources, foreign_encoders
 from evaluation.reading.recipe_sources import recipe_sources
 from evaluation.reading.run_material import Given
-from evaluation.reports.summary import comparison_lines, needed_lines, score_lines
+from evaluation.reports.summary import comparison_lines, missing_lines, needed_lines, score_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +61,7 @@ def _score_images(arguments: Arguments) -> int:
     _check(sources)
     from evaluation.outputs import SCORES, write_outputs
     from evaluation.reading.folder import FolderRequest, read_folder_material
-    from evaluation.reports.gallery import write_gallery_of
+    from evaluation.reports.gallery import gallery_text
     from evaluation.score import score_material
     from evaluation.score_run import tools_of
 
@@ -78,6 +78,11 @@ def _score_images(arguments: Arguments) -> int:
             class_word=sources.class_word,
         )
     )
+    if foreign_encoders(sources, ""):
+        told = (
+            "the encoder is the demo's own CLIP: of pictures outside its drawn world its scores say nothing"
+        )
+        material = replace(material, notices=(*material.notices, told))
     tools = tools_of(
         sources,
         device=_device(arguments),
@@ -87,8 +92,9 @@ def _score_images(arguments: Arguments) -> int:
     out = arguments.path("out") or folder / "evaluation"
     with _progress() as on_progress:
         scored = score_material(material, tools, objectives=arguments.objectives, on_progress=on_progress)
-    write_outputs(scored, out)
-    page = write_gallery_of(scored, out / "index.html", title=folder.name or str(folder))
+    page = out / "index.html"
+    text = gallery_text(scored, title=folder.resolve().name)
+    write_outputs(scored, out, pictures=folder, pages={page: text})
     return _tell(arguments, scored, out / SCORES, page)
 
 
@@ -174,8 +180,8 @@ def _compare(arguments: Arguments) -> int:
     from evaluation.reports.compare_page import write_comparison
 
     comparison = compare_folders(arguments.folders)
-    out = arguments.path("out") or arguments.folders[0].parent / "compare.html"
-    page = write_comparison(comparison, out)
+    with _written(_page(arguments, arguments.folders[0].parent, "compare.html")) as page:
+        write_comparison(comparison, page)
     print("\n".join(comparison_lines(comparison)))
     print(f"\n{page}")
     return 0
@@ -185,10 +191,34 @@ def _report(arguments: Arguments) -> int:
     from evaluation.reports.report import write_report
 
     folder = Path(arguments.target)
-    page, lines = write_report(folder, arguments.path("out") or folder / "report.html")
+    with _written(_page(arguments, folder, "report.html")) as page:
+        _, lines = write_report(folder, page)
     print("\n".join(lines))
     print(f"\n{page}")
     return 0
+
+
+def _page(arguments: Arguments, beside: Path, name: str) -> Path:
+    """Where a page goes: out=PAGE.html, or into out=FOLDER."""
+    out = arguments.path("out")
+    if out is None:
+        return beside / name
+    if out.suffix.lower() in (".html", ".htm") and not out.is_dir():
+        return out
+    if out.is_file():
+        raise ConfigError(f"out={out}: is a file and no page. Give a folder, or a name that ends in .html.")
+    return out / name
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """What cannot be written is said in a sentence."""
+    try:
+        yield path
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror or error}). Give another out=."
+        ) from error
 
 
 def _named_sources(arguments: Arguments, sources: Sources) -> Sources:
@@ -287,6 +317,6 @@ def _tell(arguments: Arguments, scored: "Scored", *files: Path) -> int:
     if arguments.difference is not None:
         print("\n".join(needed_lines(scored, arguments.difference)))
     print("\n" + "\n".join(str(file) for file in files))
-    for row in scores.failed():
-        print(f"{row.metric} is an objective and could not be computed: {row.skipped}", file=sys.stderr)
+    for line in missing_lines(scores):
+        print(line, file=sys.stderr)
     return 1 if scores.failed() else 0

@@ -9,7 +9,7 @@ from engine.config import RunConfig
 from engine.config.sources import Sources
 from engine.training.tracker import FinalScores
 from evaluation.records import Scores, read_scores
-from evaluation.reports.summary import score_lines
+from evaluation.reports.summary import missing_lines, score_lines
 
 
 @dataclass(kw_only=True, slots=True)
@@ -19,6 +19,7 @@ class RunScores:
     lines: list[str] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)  # metric -> value of the final pictures
     objectives: list[str] = field(default_factory=list)  # which of them the run is judged by
+    missing: list[str] = field(default_factory=list)  # sentences about those that could not be computed
 
 
 class HasFolder(Protocol):
@@ -49,7 +50,12 @@ def scores_of(folder: Path) -> RunScores:
     if not path.is_file():
         return RunScores()
     scores = read_scores(path)
-    return RunScores(lines=score_lines(scores), values=values_of(scores), objectives=scores.objectives)
+    return RunScores(
+        lines=score_lines(scores),
+        values=values_of(scores),
+        objectives=scores.objectives,
+        missing=missing_lines(scores),
+    )
 
 
 def values_of(scores: Scores) -> dict[str, float]:

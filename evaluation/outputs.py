@@ -17,7 +17,7 @@ from evaluation.score import Scored
 
 SCORES, VALUES = "scores.json", "values.json"
 PER_IMAGE, PER_PROMPT = "per_image.csv", "per_prompt.csv"
-_SCHEMA = 1  # of values.json
+_SCHEMA = 2  # of values.json
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -39,32 +39,44 @@ class StoredValues:
     pictures: list[PictureEntry]
     values: dict[str, dict[str, list[Value]]]  # metric -> set -> values
     types: dict[int, str]  # prompt index -> type
+    root: str = "."  # from its folder to what the names of the pictures are relative to
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class _ValuesFile:
     """StoredValues as the file has it."""
 
+    root: str
     pictures: list[PictureEntry]
     types: dict[int, str]
     values: dict[str, dict[str, list[tuple[int, int | None, float]]]]
 
 
-def write_outputs(scored: Scored, folder: Path, scores: Scores | None = None) -> None:
-    """Write all files into a folder, scores.json last; what cannot be written leaves the old ones.
+def write_outputs(
+    scored: Scored,
+    folder: Path,
+    *,
+    pictures: Path | None = None,
+    pages: Mapping[Path, str] | None = None,
+) -> None:
+    """Write all files, scores.json last; what cannot be written leaves the old ones.
 
-    scores  in place of the scored ones: with what only the caller knows
-    raises  ConfigError: the folder cannot be written to
+    pictures  what the names of the pictures are relative to; None: the folder
+    pages     further files to be written with them, as texts
+    raises    ConfigError: one of them cannot be written
     """
+    root = os.path.relpath(pictures or folder, folder)
     texts = {
         PER_IMAGE: per_image_csv(scored),
         PER_PROMPT: per_prompt_csv(scored),
-        VALUES: _values_text(scored),
-        SCORES: scores_text(scores or scored.scores),
+        VALUES: _values_text(scored, Path(root).as_posix()),
+        SCORES: scores_text(scored.scores),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_all({folder / name: text for name, text in texts.items()})
+        for page in pages or {}:
+            page.parent.mkdir(parents=True, exist_ok=True)
+        _write_all({**(pages or {}), **{folder / name: text for name, text in texts.items()}})
     except OSError as error:
         raise ConfigError(
             f"{folder}: the scores cannot be written ({error.strerror or error}). Make room or give the "
@@ -124,6 +136,7 @@ def read_values(folder: Path) -> StoredValues:
                 for metric, sets in read.values.items()
             },
             types=read.types,
+            root=read.root,
         )
     except FileNotFoundError as error:
         raise ConfigError(f"{folder}: was not scored yet. Score it first.") from error
@@ -137,11 +150,12 @@ def read_outputs(folder: Path) -> tuple[Scores, StoredValues]:
     return read_scores(folder / SCORES), values
 
 
-def _values_text(scored: Scored) -> str:
+def _values_text(scored: Scored, root: str) -> str:
     """Numbers in full: a comparison must not depend on how they are shown."""
     faults = scored.material.faults
     data = {
         "schema": _SCHEMA,
+        "root": root,
         "pictures": [
             {
                 "set_name": name,

@@ -22,7 +22,7 @@ from evaluation.maths.statistics import (
     paired_difference,
     summarise,
 )
-from evaluation.metrics.metric import Measured, Metric
+from evaluation.metrics.metric import Measured, Metric, Need
 from evaluation.metrics.needs import why_skipped
 from evaluation.metrics.table import metrics_of
 from evaluation.records import (
@@ -110,7 +110,7 @@ def make_row(
     types = {} if metric.scope is Scope.set else types  # a prompt's part in a whole knows no types
     summary = _summary(final, types)
     if summary is None:
-        return _empty_row(metric, skipped=metric.note(material) or "no picture that it could be measured on")
+        return _empty_row(metric, skipped=_why_empty(metric, material))
     anchored = Anchored()
     if metric.anchored and base.values and real.values:
         anchored = anchor(final.values, base.values, real.values, direction=metric.direction)
@@ -129,6 +129,14 @@ def make_row(
         note="; ".join(note for note in notes if note) or None,
         encoder=tools.embedder(metric.role).encoder.fingerprint if metric.role is not None else None,
     )
+
+
+def _why_empty(metric: Metric, material: Material) -> str:
+    if Need.losses in metric.needs:
+        return metric.note(material) or "none of the losses is a number"
+    if not material.healthy(FINAL):
+        return "no healthy picture is left"
+    return "no picture that it could be measured on"
 
 
 def _change(final: Measured, base: Measured) -> float | None:
@@ -188,14 +196,16 @@ def _combine(rows: Sequence[Score], objectives: Sequence[str]) -> Combined:
 
 
 def _config_hash(material: Material, tools: Tools) -> str:
-    """Of what was asked, not of the pictures: prompts, seeds, words, references, encoders."""
+    """Of what was asked, not of the pictures: prompts, seeds, words, true pictures by content, encoders."""
+    real = material.pictures.get(REAL, [])
     asked = {
         "prompts": [[p.prompt, p.seed] for p in material.pictures.get(FINAL, [])],
         "known": {
             text: [known.kind, known.tone, known.type] for text, known in sorted(material.prompts.items())
         },
         "words": [material.trigger, material.class_word],
-        "true": [p.file for p in material.pictures.get(REAL, [])] + [p.name for p in material.references],
+        "true": sorted(f"{p.prompt}: {tools.content(p.path)}" for p in real)
+        or sorted(str(tools.content(path)) for path in material.references),
         "encoders": {
             role: [facts.fingerprint, facts.preprocessing] for role, facts in _encoders(tools).items()
         },

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.config.sources import Sources
 from evaluation.outputs import write_outputs
 from evaluation.reading.run_material import Given, read_run_material
-from evaluation.reports.gallery import write_gallery_of
+from evaluation.reports.gallery import gallery_text
 from evaluation.score import Scored, score_material
 from evaluation.tools import Tools, load_tools
 
@@ -38,13 +38,13 @@ def score_run(  # noqa: PLR0913  (the options of a scoring)
     scored = score_material(material, tools, objectives=sources.objectives, on_progress=on_progress)
     scored = replace(scored, scores=replace(scored.scores, run_id=_run_id(folder)))
     target = drawn or folder
-    write_outputs(scored, target)
     if drawn is None:
-        link = ("the run", "../index.html")
-        write_gallery_of(scored, gallery_path(folder), title=folder.name, link=link)
+        text = gallery_text(scored, title=folder.name, link=("the run", "../index.html"))
+        pages = {gallery_path(folder): text}
     else:
         title = folder.name if drawn == folder else f"{folder.name}, {drawn.name}"
-        write_gallery_of(scored, drawn / "index.html", title=title)
+        pages = {drawn / "index.html": gallery_text(scored, title=title)}
+    write_outputs(scored, target, pages=pages)
     return scored
 
 

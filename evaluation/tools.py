@@ -78,6 +78,10 @@ class Tools:
             content = None if path in self._unreadable else self._content(path)
         return PixelFacts(fault=UNREADABLE_FAULT) if content is None else self._facts[content]
 
+    def content(self, path: Path) -> str | None:
+        """sha256 of the bytes of a picture that was looked at; None where the file cannot be read."""
+        return None if path in self._unreadable else self._content(path)
+
     @property
     def has_aesthetic(self) -> bool:
         """Whether the head that rates pictures is named."""

@@ -127,9 +127,9 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
         problems.append(
             f"evaluation.aesthetic={evaluation.aesthetic}: no such file. Give the head's, or null."
         )
-    if evaluation.references is not None and not Path(evaluation.references).is_file():
+    if evaluation.references is not None and not Path(evaluation.references).exists():
         problems.append(
-            f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or none."
+            f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or a folder."
         )
     return problems
 

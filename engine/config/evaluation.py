@@ -14,5 +14,5 @@ class EvaluationConfig:
     image_encoder: str | None = None  # DINOv2, CLIP, SigLIP or pixels; null: the pictures' side of encoder
     preference: str | None = None  # PickScore as a folder or hub id; null: not measured
     aesthetic: str | None = None  # file of the LAION head, on a CLIP ViT-L/14 as encoder; null: not measured
-    references: str | None = None  # manifest (prompts.json) that names true pictures of each prompt
+    references: str | None = None  # true pictures: a folder, or a manifest that names them by prompt
     objectives: list[str] | None = None  # metrics that must be there; null: likeness, adherence

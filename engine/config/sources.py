@@ -12,7 +12,9 @@ class Sources:
     trigger: str | None = None  # dataset.trigger, or the demo's
     class_word: str | None = None  # dataset.class_word, or the demo's
     prompts: Path | None = None  # sampling.prompt_file, or the demo's; None = captions of the data set
-    manifest: Path | None = None  # evaluation.references, or the demo's: prompts with their true pictures
+    manifest: Path | None = (
+        None  # evaluation.references, or the demo's: a manifest, or a folder of true pictures
+    )
     encoder: str | None = None  # evaluation.encoder, or the demo's own CLIP
     image_encoder: str | None = None  # evaluation.image_encoder; None = the pictures' side of encoder
     preference: str | None = None  # evaluation.preference

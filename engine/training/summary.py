@@ -18,11 +18,23 @@ def exit_code(outcome: Outcome) -> int:
     return _EXIT_CODES.get(outcome, 1)
 
 
-def finish(result: TrainResult, score_lines: Sequence[str], page: Path, console: Console) -> None:
-    """Print the summary; leave the program where the run did not reach its end (SystemExit)."""
+def finish(
+    result: TrainResult,
+    score_lines: Sequence[str],
+    page: Path,
+    console: Console,
+    *,
+    missing: Sequence[str] = (),
+) -> None:
+    """Print the summary; leave the program where the run did not reach its end (SystemExit).
+
+    missing  sentences about scores that the run was to end with and that are not there: exit code 1
+    """
     for line in summary_lines(result, score_lines, page):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if code := exit_code(result.outcome):
+    for line in missing if result.outcome is Outcome.completed else ():
+        print(line, file=sys.stderr)
+    if code := exit_code(result.outcome) or int(bool(missing)):
         sys.exit(code)
 
 

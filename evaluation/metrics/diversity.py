@@ -34,4 +34,5 @@ DIVERSITY = Metric(
     role=Role.image,
     measure=measure_diversity,
     sets=(BASE, FINAL),
+    min_seeds=2,
 )

@@ -54,5 +54,6 @@ class Metric:
     measure: Callable[[Material, str, Tools], Measured]
     sets: tuple[str, ...] = SETS  # the sets that it is measured on
     min_pictures: int = 1  # of each set that is compared as a whole
+    min_seeds: int = 1  # pictures of a prompt
     anchored: bool = False  # whether (score - base) / (real - base) means something
     note: Callable[[Material], str | None] = lambda material: None  # what a reader must know of the number

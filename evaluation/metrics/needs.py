@@ -1,6 +1,7 @@
 """Why a metric cannot be measured on what is there, in a sentence that says what to give."""
 
 from evaluation.material import BASE, FINAL, REAL, Material
+from evaluation.metrics.by_prompt import by_prompt
 from evaluation.metrics.metric import Metric, Need
 from evaluation.metrics.true_pictures import true_paths
 from evaluation.tools import Role, Tools
@@ -20,6 +21,10 @@ def why_skipped(metric: Metric, material: Material, tools: Tools) -> str | None:
         reason = _lack(need, material, tools)
         if reason is not None:
             return reason
+    if metric.min_seeds > 1 and material.taught(FINAL):
+        most = max(len(of_one) for of_one in by_prompt(material.taught(FINAL)).values())
+        if most < metric.min_seeds:
+            return f"needs {metric.min_seeds} pictures of a prompt, and there is {most} of each"
     if metric.min_pictures > 1:
         counts = {"pictures": len(material.taught(FINAL)), "true pictures": len(true_paths(material))}
         for words, count in counts.items():

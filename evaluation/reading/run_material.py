@@ -63,7 +63,9 @@ def read_run_material(
         raise ConfigError(
             f"run={folder}: has no final pictures to score. Let the run end, with sampling.num_prompts > 0."
         )
-    refs = None if given.refs is None else read_references(given.refs)
+    is_folder = sources.manifest is not None and sources.manifest.is_dir()
+    source = given.refs or (sources.manifest if is_folder else None)
+    refs = None if source is None else read_references(source)
     manifest = read_manifest(sources.manifest) if refs is None else refs.by_prompt
     real = _true_pictures(sets[FINAL], manifest, drawn)
     if refs is not None and refs.by_prompt and not real:
@@ -196,4 +198,6 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         names = ", ".join(str(path) for path in missing[:3])
-        raise ConfigError(f"{len(missing)} pictures to score are missing: {names}. Draw or copy them again.")
+        raise ConfigError(
+            f"pictures to score are missing ({len(missing)}): {names}. Draw or copy them again."
+        )

@@ -1,5 +1,6 @@
 """Scored folders side by side: paired differences by (prompt, seed), and what is told from noise."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -80,7 +81,7 @@ def _read(folders: Sequence[Path]) -> list[Compared]:
         try:
             outputs = scored_folder(folder)
             scores, stored = read_outputs(outputs)
-            pictures = _pictures_folder(folder, stored)
+            pictures = Path(os.path.normpath(outputs / stored.root))
             found.append(Compared(name=name, folder=outputs, pictures=pictures, scores=scores, stored=stored))
         except ConfigError as error:
             problems += [f"compare: {problem}" for problem in error.problems]
@@ -98,13 +99,6 @@ def scored_folder(folder: Path) -> Path:
         raise ConfigError(f"{folder}: no such folder.")
     own = folder / "evaluation"
     return own if not (folder / "values.json").is_file() and (own / "values.json").is_file() else folder
-
-
-def _pictures_folder(folder: Path, stored: StoredValues) -> Path:
-    """The folder above, where somebody named the outputs in place of the pictures' own folder."""
-    is_here = any((folder / picture.file).is_file() for picture in stored.pictures)
-    is_above = any((folder.absolute().parent / picture.file).is_file() for picture in stored.pictures)
-    return folder.absolute().parent if is_above and not is_here else folder
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -141,7 +135,7 @@ def _unmatched(compared: Sequence[Compared]) -> list[str]:
             problems.append(
                 f"compare: {first.name} and {other.name} were not drawn for the same prompts and seeds "
                 f"({len(keys & wanted)} in common, {len(keys ^ wanted)} in one of them only: {shown}). "
-                "Score both with the same preset: python -m evaluation run=... preset=sweep."
+                "Score both on the same ones; of runs: python -m evaluation run=... preset=sweep for each."
             )
     unnamed = [one.name for one in compared if any(not picture.prompt for picture in _pictures(one.stored))]
     if unnamed:

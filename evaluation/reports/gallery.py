@@ -1,7 +1,6 @@
 """The gallery of a scored folder: from what a scoring found to its page."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from engine.config.evaluation import PIXELS
 from evaluation.material import BASE, FINAL, REAL, Material, ScoredPicture
@@ -10,7 +9,7 @@ from evaluation.metrics.by_prompt import by_prompt
 from evaluation.records import EncoderFacts, Scores
 from evaluation.reports.page_data import row_of
 from evaluation.score import Scored
-from pages.gallery import write_gallery
+from pages.gallery import gallery_html
 from pages.gallery_data import CombinedNumber, GalleryPage, GalleryPicture, GalleryPrompt, Number
 
 _MAX_REFERENCES = 24  # of no particular prompt that a page shows
@@ -18,14 +17,12 @@ _Key = tuple[int, int | None]
 _ByPicture = Mapping[str, Mapping[str, Mapping[_Key, float]]]  # metric -> set -> picture -> value
 
 
-def write_gallery_of(scored: Scored, path: Path, *, title: str, link: tuple[str, str] | None = None) -> Path:
-    """Write the page of a scoring; its path.
+def gallery_text(scored: Scored, *, title: str, link: tuple[str, str] | None = None) -> str:
+    """The page of a scoring as one HTML file.
 
     link  words and relative path of the page that it belongs to
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_gallery(gallery_page(scored, title=title, link=link), path)
-    return path
+    return gallery_html(gallery_page(scored, title=title, link=link))
 
 
 def gallery_page(scored: Scored, *, title: str, link: tuple[str, str] | None = None) -> GalleryPage:

@@ -36,6 +36,13 @@ def score_lines(scores: Scores) -> list[str]:
     return lines + [f"  note: {notice}" for notice in scores.notices]
 
 
+def missing_lines(scores: Scores) -> list[str]:
+    """A sentence for each objective that could not be computed."""
+    return [
+        f"{row.metric} is an objective and could not be computed: {row.skipped}" for row in scores.failed()
+    ]
+
+
 def needed_lines(scored: "Scored", difference: float) -> list[str]:
     """For each objective how many prompts tell a difference of this size from noise."""
     lines = []

@@ -253,8 +253,8 @@ def test_other_prompts_or_seeds_are_refused_with_some_of_them(tmp_path: Path) ->
     b = score_given(tmp_path / "b", [[1.0, 2.0], [2.0]])
     assert problems_of(a, b) == [
         "compare: a and b were not drawn for the same prompts and seeds (2 in common, 2 in one of them only: "
-        "'a red star', seed 0; 'a sks dog', seed 1). Score both with the same preset: "
-        "python -m evaluation run=... preset=sweep."
+        "'a red star', seed 0; 'a sks dog', seed 1). Score both on the same ones; of runs: "
+        "python -m evaluation run=... preset=sweep for each."
     ]
 
 
@@ -295,6 +295,8 @@ def images_folder(folder: Path) -> Path:
     (folder / "evaluation").mkdir()
     for name in ("scores.json", "values.json", "per_image.csv", "per_prompt.csv"):
         shutil.move(folder / name, folder / "evaluation" / name)
+    values = folder / "evaluation" / "values.json"
+    values.write_text(values.read_text().replace('"root": "."', '"root": ".."'))  # as pictures= has it
     return folder
 
 

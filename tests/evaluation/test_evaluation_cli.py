@@ -167,7 +167,7 @@ def test_an_objective_without_a_healthy_picture_is_exit_code_one(
         path.write_bytes(b"no picture")
     code, _, err = told(capsys, f"run={run}")
     assert code == 1
-    assert "likeness is an objective and could not be computed: no picture" in err
+    assert "likeness is an objective and could not be computed: no healthy picture is left" in err
 
 
 def test_references_of_other_prompts_are_refused_and_nothing_is_written(

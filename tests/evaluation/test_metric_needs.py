@@ -161,5 +161,5 @@ def test_broken_pictures_alone_leave_health_and_what_looks_at_none(
     scores = score_material(replace(material, pictures=pictures), full_tools()).scores
     measured = [row.metric for row in scores.rows if row.final is not None]
     assert measured == ["health", "val_loss", *(f"val_loss_q{quarter}" for quarter in (1, 2, 3, 4))]
-    assert scores.row("likeness").skipped == "no picture that it could be measured on"
+    assert scores.row("likeness").skipped == "no healthy picture is left"
     assert [row.metric for row in scores.failed()] == ["likeness", "adherence"]

@@ -117,11 +117,14 @@ def test_the_question_has_a_hash_that_pictures_and_objectives_do_not_change(mate
     ]
     other = replace(material, pictures={**material.pictures, "final": drawn_anew})
     assert score_material(other, full_tools(), objectives=["health"]).scores.config_hash == asked
+    unpaired = replace(material, pictures={**material.pictures, REAL: []})
+    assert unpaired.references, "else the next lines show nothing"
     changed = [
         replace(material, trigger="sks"),
         replace(material, pictures={**material.pictures, "final": final[1:]}),
         replace(material, pictures={**material.pictures, REAL: material.pictures[REAL][1:]}),
-        replace(material, references=material.references[1:]),
+        replace(unpaired, references=material.references),
+        replace(unpaired, references=material.references[1:]),
         replace(material, prompts={text: replace(p, type="x") for text, p in material.prompts.items()}),
     ]
     hashes = [score_material(one, full_tools()).scores.config_hash for one in changed]

@@ -129,10 +129,19 @@ def test_values_are_read_back_to_the_last_bit(tmp_path: Path) -> None:
     assert scores.config_hash == scored.scores.config_hash
 
 
-def test_the_caller_may_add_to_the_scores(tmp_path: Path) -> None:
+def test_a_page_is_written_with_the_rest_or_nothing_is(tmp_path: Path) -> None:
     scored = small(tmp_path / "pictures")
-    write_outputs(scored, tmp_path / "a" / "b", replace(scored.scores, run_id="0123"))
-    assert read_outputs(tmp_path / "a" / "b")[0].run_id == "0123"
+    out, page = tmp_path / "a" / "b", tmp_path / "a" / "pages" / "index.html"
+    write_outputs(scored, out, pictures=tmp_path / "pictures", pages={page: "<p>"})
+    assert page.read_text() == "<p>"
+    assert read_outputs(out)[1].root == "../../pictures"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    taken = tmp_path / "a" / "folder"
+    (taken / "within").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_outputs(scored, out, pages={page: "<b>", taken: "a folder is in the way"})
+    assert page.read_text() == "<p>"
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_the_same_scoring_gives_the_same_bytes(tmp_path: Path) -> None:

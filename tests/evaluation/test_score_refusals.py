@@ -52,12 +52,12 @@ def test_a_missing_picture_or_true_picture_is_named(run: Path, sources: Sources)
     assert sources.manifest is not None
     reference = sources.manifest.parent / "references/01_0.png"
     reference.unlink()
-    with pytest.raises(ConfigError, match=r"1 pictures to score are missing: .*references/01_0\.png"):
+    with pytest.raises(ConfigError, match=r"pictures to score are missing \(1\): .*references/01_0\.png"):
         score_run(run, sources=sources)
     (problem,) = check_sources(sources)
     assert "names 1 pictures that are not there, the first: " in problem and str(reference) in problem
     (run / "samples/base/p00_s1.png").unlink()
-    with pytest.raises(ConfigError, match=r"2 pictures to score are missing: .*base/p00_s1\.png"):
+    with pytest.raises(ConfigError, match=r"pictures to score are missing \(2\): .*base/p00_s1\.png"):
         score_run(run, sources=sources)
 
 

@@ -133,7 +133,7 @@ def test_a_run_of_faulty_pictures_only_has_health_and_says_why_nothing_else(
     scores = scores_of_run(run, sources)
     assert [row.metric for row in scores.rows if row.final is not None] == ["health"]
     for metric in ("likeness", "adherence"):
-        assert scores.row(metric).skipped == "no picture that it could be measured on"
+        assert scores.row(metric).skipped == "no healthy picture is left"
     health = scores.row("health").final
     assert health is not None and health.value == 0.0
     assert [row.metric for row in scores.failed()] == ["likeness", "adherence"]
