@@ -1,5 +1,6 @@
 """Scores in words, for a terminal."""
 
+from math import floor, log10
 from typing import TYPE_CHECKING
 
 from evaluation.material import BASE, FINAL
@@ -112,4 +113,8 @@ def _lines(row: Score) -> list[str]:
 
 
 def _measured(measurement: Measurement) -> str:
-    return f"{measurement.value:.3f}" + ("" if measurement.spread is None else f" ± {measurement.spread:.3f}")
+    """With three decimals, more where a value is so small that they would hide it; no ± of what never varied."""
+    value, spread = measurement.value, measurement.spread
+    size = max(abs(value), spread or 0.0)
+    decimals = 3 if size == 0 or size >= 0.01 else 2 - floor(log10(size))
+    return f"{value:.{decimals}f}" + ("" if not spread else f" ± {spread:.{decimals}f}")

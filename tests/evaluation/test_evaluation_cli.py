@@ -14,6 +14,7 @@ from engine.compose.record import make_record, write_run_yaml
 from evaluation.__main__ import main
 from evaluation.arguments import COMMANDS, OPTIONS, parse_arguments
 from evaluation.records import read_scores
+from evaluation.reports.compare import compare_folders
 from tests.compose.toys import PROJECT, composed
 
 SETS = {"base": {0: [30, 40], 1: [30]}, "final": {0: [10, 20], 1: [20]}}
@@ -144,7 +145,7 @@ def test_what_was_not_named_is_skipped_without_complaint(
     code, out, err = told(capsys, f"run={run}")
     assert (code, err) == (0, "")
     assert "  not measured: likeness: no encoder is named" in out
-    assert "health            1.000 ± 0.000 -> 1.000 ± 0.000" in out
+    assert "health            1.000 -> 1.000" in out
 
 
 def test_an_objective_that_could_not_be_computed_is_exit_code_one(
@@ -248,6 +249,47 @@ def test_two_scorings_are_compared_and_all_are_reported(
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["other", "run"]
     assert (tmp_path / "report.html").is_file()
+
+
+def test_a_page_goes_where_out_says_and_overwrites_nothing_else(
+    run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    for folder in (run, other):
+        assert told(capsys, f"run={folder}")[0] == 0
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    code, _, err = told(capsys, f"compare=[{run},{other}]", f"out={notes}")
+    assert (code, notes.read_text()) == (2, "mine")
+    assert f"out={notes}: is a file and no page. Give a folder, or a name that ends in .html." in err
+    assert told(capsys, f"compare=[{run},{other}]", f"out={tmp_path / 'pages'}")[0] == 0
+    assert (tmp_path / "pages" / "compare.html").is_file()
+    assert told(capsys, f"compare=[{run},{other}]")[0] == 0
+    assert (tmp_path / "compare.html").is_file()
+    code, _, err = told(capsys, f"compare=[{run},{other}]", "out=/proc/nowhere/c.html")
+    assert code == 2 and "/proc/nowhere/c.html: cannot be written" in err
+
+
+def test_outputs_elsewhere_know_where_their_pictures_are(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(capsys, f"run={run}")[0] == 0
+    out = tmp_path / "far" / "out"
+    line = (f"images={run / 'samples/final'}", f"cache_dir={tmp_path / 'cache'}", f"out={out}")
+    assert told(capsys, *line)[0] == 0
+    compared = compare_folders([run, out]).folders
+    for one in compared:
+        finals = [picture for picture in one.stored.pictures if picture.set_name == "final"]
+        assert finals and all((one.pictures / picture.file).is_file() for picture in finals)
+
+
+def test_a_page_in_the_way_leaves_the_old_scores(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "evaluation" / "index.html" / "within").mkdir(parents=True)
+    code, _, err = told(capsys, f"images={pictures}", f"cache_dir={tmp_path}")
+    assert code == 2 and "the scores cannot be written" in err
+    assert names(pictures / "evaluation") == ["index.html"]
 
 
 def test_a_comparison_of_what_was_not_scored_is_refused(

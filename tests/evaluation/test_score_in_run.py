@@ -172,7 +172,7 @@ def test_what_concerns_all_metrics_comes_after_them() -> None:
         notices=["three prompts have no picture"],
     )
     assert score_lines(scores) == [
-        "  health            1.000 ± 0.000   n=32, 16 prompts",
+        "  health            1.000   n=32, 16 prompts",
         "  combined          0.500 ± 0.100   0 = base, 1 = true pictures",
         "  not measured: likeness: no encoder",
         "  not measured: adherence: no encoder",
