@@ -15,6 +15,7 @@ TONES = (DARK, BRIGHT)
 SCHEMA = 1  # of a manifest
 _KEYS = ("prompt", "kind", "tone", "type", "references")  # of a prompt in a manifest
 _TOP_KEYS = ("schema", "prompts", "concept", "trigger", "class_word")  # the last three are the demo's
+_TABLES = (".csv", ".tsv")
 _NUM_SHOWN = 5
 _LONGEST_SHOWN = 60  # characters of a prompt in a sentence
 _LINE_OPTION = re.compile(r"(?:^|\s)(--[a-z]+)\b")  # kohya's: "a dog --w 512 --n blurry"
@@ -34,13 +35,18 @@ class Prompt:
 def load_prompts(path: Path) -> list[Prompt]:
     """The prompts of a text file (one a line, `#` in the first column is a comment) or of a prompts.json.
 
-    raises  ConfigError when the file cannot be read, holds no prompt, or options within a line
+    raises  ConfigError when the file cannot be read, is a table, holds no prompt or one twice, or options
+            within a line
     """
     if path.suffix.lower() == ".json":
         return read_manifest_prompts(path)
+    if path.suffix.lower() in _TABLES:
+        raise ConfigError(f"{path}: is a table and no list of prompts. Give a text with one prompt a line.")
     prompts = _from_lines(_read_text(path), path)
     if not prompts:
         raise ConfigError(f"{path}: holds no prompt. Write one a line.")
+    if twice := _repeated(prompts):
+        raise ConfigError([f"{path}: the prompt {text!r} stands twice. Give it once." for text in twice])
     return prompts
 
 

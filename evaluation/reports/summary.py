@@ -113,7 +113,7 @@ def _lines(row: Score) -> list[str]:
 
 
 def _measured(measurement: Measurement) -> str:
-    """With three decimals, more where a value is so small that they would hide it; no ± of what never varied."""
+    """Three decimals, more where they would hide a small value; no ± of what never varied."""
     value, spread = measurement.value, measurement.spread
     size = max(abs(value), spread or 0.0)
     decimals = 3 if size == 0 or size >= 0.01 else 2 - floor(log10(size))

@@ -121,3 +121,17 @@ def test_a_prompt_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> N
 def test_a_dash_in_a_prompt_is_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("a dog -- very small -w\na--b\n")
     assert len(load_prompts(tmp_path / "p.txt")) == 2
+
+
+def test_a_table_is_no_list_of_prompts(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.csv"
+    path.write_text("path,prompt\na.png,a dog\n")
+    with pytest.raises(ConfigError, match="is a table and no list of prompts"):
+        load_prompts(path)
+
+
+def test_a_prompt_that_stands_twice_in_a_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("a dog\na cat\na dog\n")
+    with pytest.raises(ConfigError, match=r"the prompt .a dog. stands twice\. Give it once\."):
+        load_prompts(path)
