@@ -9,7 +9,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from engine.compose.prompts import has_plain_prompts, is_templates
 from engine.compose.show import show
-from engine.config import DatasetConfig, LoRAConfig, RunConfig, WandbMode, is_dataset_file
+from engine.config import (
+    DatasetConfig,
+    HuberSchedule,
+    LoRAConfig,
+    LossKind,
+    RunConfig,
+    WandbMode,
+    is_dataset_file,
+)
 from engine.data.subset_scan import stated_options
 
 _REFERENCE = re.compile(r"\$\{(model\.\w+)\}")
@@ -81,6 +89,16 @@ DEAD: tuple[Dead, ...] = (
         options=("dataset.cache_in",),
         condition=lambda run: not (run.dataset.cache_latents or run.dataset.cache_text_embeddings),
         because="nothing is kept with cache_latents=false and cache_text_embeddings=false",
+    ),
+    Dead(
+        options=("loss.huber_c", "loss.huber_schedule", "loss.huber_scale"),
+        condition=lambda run: run.loss.kind is LossKind.l2,
+        because="loss.kind=l2 is the plain square; they go with loss.kind=huber and smooth_l1",
+    ),
+    Dead(
+        options=("loss.huber_scale",),
+        condition=lambda run: run.loss.huber_schedule is HuberSchedule.snr,
+        because="loss.huber_schedule=snr has no scale; it goes with constant and exponential",
     ),
     Dead(
         options=("sampling.preview_prompts",),

@@ -77,6 +77,8 @@ RANGES: dict[str, Range] = {
     "dataset.max_bucket_reso": Range(low=8, high=65536),
     "dataset.bucket_reso_steps": _SIDE,
     "noise.offset": Range(low=0, high=1),
+    "loss.huber_c": _POSITIVE,
+    "loss.huber_scale": _POSITIVE,
     "loss.prior_loss_weight": _POSITIVE,
     "loss.min_snr_gamma": _POSITIVE,
     "training.steps": _COUNT,

@@ -188,6 +188,8 @@ FREE: tuple[str, ...] = (
     "model.family",
     "model.weighted_captions",
     "lr_schedule.kind",
+    "loss.kind",
+    "loss.huber_schedule",
     "dataset.enable_bucket",
     "dataset.cache_latents",
     "dataset.cache_text_embeddings",

@@ -10,7 +10,7 @@ from engine.config.dataset import (
 )
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
-from engine.config.loss import LossConfig
+from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
 from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
@@ -29,6 +29,7 @@ __all__ = [
     "DatasetConfig",
     "EvaluationConfig",
     "Family",
+    "HuberSchedule",
     "Interpolation",
     "LRScheduleConfig",
     "LRScheduleKind",
@@ -36,6 +37,7 @@ __all__ = [
     "Layout",
     "LoRAConfig",
     "LossConfig",
+    "LossKind",
     "MixedPrecision",
     "ModelConfig",
     "NetworkConfig",

@@ -1,11 +1,32 @@
 """How the error of a prediction becomes the number that is minimised."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class LossKind(Enum):
+    """What the error of a pixel counts: its square, or a pseudo-Huber loss, linear where it is large."""
+
+    l2 = "l2"
+    huber = "huber"  # of the size of the square while errors are small
+    smooth_l1 = "smooth_l1"  # the same divided by c: of the size of |e| while errors are large
+
+
+class HuberSchedule(Enum):
+    """How c of the pseudo-Huber losses, the error from which on they are linear, follows the timestep."""
+
+    constant = "constant"
+    exponential = "exponential"  # from 1 at the first timestep to huber_c at the last
+    snr = "snr"  # the same ends, by the share of noise
 
 
 @dataclass(kw_only=True, slots=True)
 class LossConfig:
-    """Mean squared error per picture, optionally weighted by timestep."""
+    """One number per picture, the mean over its pixels, optionally weighted by timestep."""
 
+    kind: LossKind = LossKind.l2  # what is minimised; the fixed validation loss is l2 whatever this is
+    huber_c: float = 0.1  # error from which on huber and smooth_l1 are linear; of the noisiest timestep
+    huber_schedule: HuberSchedule = HuberSchedule.snr  # how c follows the timestep
+    huber_scale: float = 1.0  # what c is multiplied by, of the schedules constant and exponential
     prior_loss_weight: float = 1.0  # weight of regularisation pictures beside those that are learnt
     min_snr_gamma: float | None = None  # cap of the SNR weight (Hang et al. 2023), usually 5; null = off

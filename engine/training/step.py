@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.config import LossConfig, NoiseConfig, Prediction
+from engine.config import LossConfig, LossKind, NoiseConfig, Prediction
 from engine.diffusion.loss_weights import min_snr_weights
-from engine.diffusion.losses import mean_squared_error
+from engine.diffusion.losses import huber_strengths, mean_squared_error, pseudo_huber, smooth_l1
 from engine.diffusion.noise import offset_noise
 from engine.diffusion.noise_schedule import add_noise, signal_to_noise
 from engine.diffusion.seeding import normal_draws, uniform_draws
@@ -76,8 +76,18 @@ def training_losses(family: ModelFamily, batch: Batch, draws: Draws, objective: 
     predicted = family.predict(add_noise(latents, noise, timesteps, kept), timesteps, batch.text.to(device))
     target = prediction_target(latents, noise, timesteps, kept, prediction=objective.prediction)
     mask = None if batch.mask is None else batch.mask.to(device)
-    losses = mean_squared_error(predicted, target, mask)
+    if objective.loss.kind is LossKind.l2:
+        losses = mean_squared_error(predicted, target, mask)
+    else:
+        distance = pseudo_huber if objective.loss.kind is LossKind.huber else smooth_l1
+        losses = distance(predicted, target, mask, strengths=_strengths(timesteps, kept, objective.loss))
     if objective.loss.min_snr_gamma is not None:
         snr = signal_to_noise(timesteps, kept)
         losses = losses * min_snr_weights(snr, objective.loss.min_snr_gamma, prediction=objective.prediction)
     return losses * batch.weights.to(device)
+
+
+def _strengths(timesteps: Tensor, kept: Tensor, loss: LossConfig) -> Tensor:
+    return huber_strengths(
+        timesteps, kept, schedule=loss.huber_schedule, c=loss.huber_c, scale=loss.huber_scale
+    )

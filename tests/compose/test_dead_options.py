@@ -36,6 +36,9 @@ def schemas() -> None:
         ("sampling.num_prompts=0 evaluation.enabled=false sampling.steps=4", "sampling.steps=4: without"),
         ("evaluation.enabled=false dataset.trigger=x", "evaluation.enabled=false makes no scores"),
         ("tracking=off tracking.project=x", "tracking.project=x: without effect"),
+        ("loss.huber_c=0.2", "loss.huber_c=0.2: without effect, since loss.kind=l2 is the plain square"),
+        ("loss.kind=l2 loss.huber_schedule=constant", "loss.huber_schedule=constant: without effect"),
+        ("loss=huber loss.huber_scale=2", "huber_schedule=snr has no scale; it goes with constant and"),
     ],
 )
 def test_option_that_would_do_nothing_is_refused_with_what_makes_it_so(words: str, sentence: str) -> None:
@@ -54,6 +57,8 @@ def test_option_that_would_do_nothing_is_refused_with_what_makes_it_so(words: st
         "sampling.num_prompts=0 evaluation.enabled=false",
         "tracking=off tracking.wandb=offline tracking.project=x",
         "sampling.preview_prompts=2",
+        "loss=huber loss.huber_c=0.2 loss.huber_schedule=snr",
+        "loss.kind=smooth_l1 loss.huber_schedule=exponential loss.huber_scale=2",
     ],
 )
 def test_option_that_has_its_effect_is_taken(words: str) -> None:

@@ -22,7 +22,7 @@ SAME = [
     ("network.layers=[time_embedding,convolutions,projections,feed_forward,attention]",),
 ]
 OTHER = ["seed=1", "network.rank=8", "network.alpha=8", "optimizer.lr=1e-3", "noise.offset=0.1", "training.steps=299",
-         "training.epochs=150", "dataset.concept=night", "dataset.batch_size=4", "training.threads=2", "loss=min_snr",
+         "training.epochs=150", "dataset.concept=night", "dataset.batch_size=4", "training.threads=2", "loss=min_snr", "loss=huber",
          "optimizer=prodigy", "model.checkpoint=other", "network.layers=[attention]", "lr_schedule.warmup=0.1"]  # fmt: skip
 
 

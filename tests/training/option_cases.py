@@ -10,6 +10,7 @@ PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.step
 TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
 VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
 KOHYA = ("dataset.layout=kohya", "dataset.path={desk}/kohya", "sampling.num_prompts=0")
+HUBER = ("loss.kind=huber", "sampling.num_prompts=0")
 READ = (
     "dataset.caption_prefix='(big:1.5)'",
     "sampling.negative_prompt='a (red:1.5) star'",
@@ -161,6 +162,10 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.bucket_no_upscale": _learnt("dataset.bucket_no_upscale=true", of=PHOTOS),
     "noise.offset": _learnt("noise.offset=0.1"),
     "loss.min_snr_gamma": _learnt("loss.min_snr_gamma=5"),
+    "loss.kind": _learnt("loss.kind=huber"),
+    "loss.huber_c": _learnt("loss.huber_c=0.5", of=HUBER),
+    "loss.huber_schedule": _learnt("loss.huber_schedule=constant", of=HUBER),
+    "loss.huber_scale": _learnt("loss.huber_scale=2", of=(*HUBER, "loss.huber_schedule=exponential")),
     "training.steps": _paced("training.steps=4"),
     "training.epochs": _paced("training.epochs=1", _STEPS),
     "training.gradient_accumulation": _learnt("training.gradient_accumulation=2"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.config import LossConfig, NoiseConfig, Prediction
+from engine.config import HuberSchedule, LossConfig, LossKind, NoiseConfig, Prediction
 from engine.models.family import ModelFamily
 from engine.training.step import Batch, Draws, Objective, make_draws, training_losses
 
@@ -57,6 +57,29 @@ def test_min_snr_caps_the_weight_of_pictures_with_little_noise() -> None:
     capped = training_losses(_family(Answers()), batch, draws, _objective(loss=LossConfig(min_snr_gamma=5.0)))
     assert torch.allclose(capped[0] / plain[0], torch.tensor(5.0 / (0.99 / 0.01)), rtol=1e-4)
     assert torch.allclose(capped[1], plain[1])
+
+
+@pytest.mark.parametrize(("kind", "factor"), [(LossKind.huber, 0.4), (LossKind.smooth_l1, 2.0)])
+def test_huber_losses_are_taken_of_the_same_error_and_weighed_alike(kind: LossKind, factor: float) -> None:
+    batch, draws = _batch(2), _draws(2, timesteps=(0, 999))
+    loss = LossConfig(kind=kind, huber_c=0.2, huber_schedule=HuberSchedule.constant)
+    losses = training_losses(_family(Answers()), batch, draws, _objective(loss=loss))
+    rounded = factor * ((draws.noise**2 + 0.04).sqrt() - 0.2)
+    assert torch.allclose(losses, rounded.mean(dim=(1, 2, 3)))
+    loss = replace(loss, min_snr_gamma=5.0)
+    capped = training_losses(_family(Answers()), batch, draws, _objective(loss=loss))
+    assert torch.allclose(capped / losses, torch.tensor([5.0 / (0.99 / 0.01), 1.0]), rtol=1e-4)
+
+
+def test_the_strength_of_huber_follows_the_timestep_of_each_picture() -> None:
+    batch, draws = _batch(2), _draws(2, timesteps=(0, 999))
+    found = {}
+    for schedule in HuberSchedule:
+        loss = LossConfig(kind=LossKind.huber, huber_c=0.2, huber_schedule=schedule)
+        found[schedule] = training_losses(_family(Answers()), batch, draws, _objective(loss=loss))
+    ratios = found[HuberSchedule.exponential] / found[HuberSchedule.constant]
+    assert ratios[0] > 2 and ratios[1] == pytest.approx(1, abs=0.01)
+    assert found[HuberSchedule.snr][0] < found[HuberSchedule.exponential][0]
 
 
 def test_a_regularisation_picture_weighs_what_it_is_told_to() -> None:

@@ -53,6 +53,8 @@ DECISIVE = {
 VARIED = (
     ("noise.offset=0.2",),
     ("loss.min_snr_gamma=1",),
+    ("loss.kind=huber", "loss.huber_c=0.01", "loss.huber_schedule=constant"),
+    ("loss.kind=smooth_l1",),
     ("dataset.batch_size=3", "network.dropout=0.5", "seed=5", "dataset.flip_aug=true"),
 )
 

@@ -127,6 +127,8 @@ def test_the_loss_is_the_same_whatever_was_drawn_before() -> None:
 OPTIONS = (
     "noise.offset=0.2",
     "loss.min_snr_gamma=1",
+    "loss.kind=huber",
+    "loss.kind=smooth_l1 loss.huber_c=0.5 loss.huber_schedule=exponential loss.huber_scale=2",
     "seed=5",
     "network.dropout=0.5",
     "dataset.batch_size=3",
@@ -138,7 +140,7 @@ def test_every_option_of_noise_and_loss_is_walked_below() -> None:
     fields = [f"noise.{field.name}" for field in dataclasses.fields(NoiseConfig)]
     fields += [f"loss.{field.name}" for field in dataclasses.fields(LossConfig)]
     fields.remove("loss.prior_loss_weight")  # of pictures that the validation loss does not look at
-    assert set(fields) <= {option.split("=")[0] for option in OPTIONS}
+    assert set(fields) <= {word.split("=")[0] for option in OPTIONS for word in option.split()}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,7 @@ def test_the_same_weights_have_one_loss_whatever_a_run_varies(
         return losses
 
     monkeypatch.setattr(validation_record, "validation_losses", remember)
-    varied = _train(tmp_path, option)
+    varied = _train(tmp_path, *option.split())
     assert varied.val_losses[0] == plain.val_losses[0]  # untrained
     assert varied.val_losses[-1] != plain.val_losses[-1]  # the option did train other weights
 
