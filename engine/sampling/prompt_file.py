@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,15 @@ TONES = (DARK, BRIGHT)
 SCHEMA = 1  # of a manifest
 _KEYS = ("prompt", "kind", "tone", "type", "references")  # of a prompt in a manifest
 _TOP_KEYS = ("schema", "prompts", "concept", "trigger", "class_word")  # the last three are the demo's
-_TABLES = (".csv", ".tsv")
 _NUM_SHOWN = 5
 _LONGEST_SHOWN = 60  # characters of a prompt in a sentence
+_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
+_NO_LISTS = (  # endings of files that surely hold no prompt a line
+    *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jxl"),
+    *(".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".zip", ".gz", ".tar"),
+    *(".toml", ".yaml", ".yml", ".jsonl", ".html"),
+)
+_WANTED = "Give a text file with one prompt a line, or a manifest (.json)"
 _LINE_OPTION = re.compile(r"(?:^|\s)(--[a-z]+)\b")  # kohya's: "a dog --w 512 --n blurry"
 
 
@@ -35,18 +42,21 @@ class Prompt:
 def load_prompts(path: Path) -> list[Prompt]:
     """The prompts of a text file (one a line, `#` in the first column is a comment) or of a prompts.json.
 
-    raises  ConfigError when the file cannot be read, is a table, holds no prompt or one twice, or options
-            within a line
+    raises  ConfigError when the file cannot be read, is a table or no text, holds no prompt or one twice, or
+            options within a line
     """
-    if path.suffix.lower() == ".json":
+    ending = path.suffix.lower()
+    if ending == ".json":
         return read_manifest_prompts(path)
-    if path.suffix.lower() in _TABLES:
-        raise ConfigError(f"{path}: is a table and no list of prompts. Give a text with one prompt a line.")
+    if ending in _TABLES:
+        raise ConfigError(_is_a_table(path))
+    if ending in _NO_LISTS:
+        raise ConfigError(f"{path}: a {ending} file is no list of prompts. {_WANTED}.")
     prompts = _from_lines(_read_text(path), path)
     if not prompts:
         raise ConfigError(f"{path}: holds no prompt. Write one a line.")
-    if twice := _repeated(prompts):
-        raise ConfigError([f"{path}: the prompt {text!r} stands twice. Give it once." for text in twice])
+    if problems := _twice(prompts, path):
+        raise ConfigError(_first_few(problems, path))
     return prompts
 
 
@@ -69,12 +79,9 @@ def read_manifest_prompts(path: Path) -> list[Prompt]:
         if isinstance(found, str)
     ]
     read = [found for found in prompts if isinstance(found, Prompt)]
-    problems += [f"{path}: the prompt {text!r} stands twice. Give it once." for text in _repeated(read)]
-    if len(problems) > _NUM_SHOWN:
-        rest = f"{path}: {len(problems) - _NUM_SHOWN} more prompts cannot be used. Correct them too."
-        problems[_NUM_SHOWN:] = [rest]
+    problems += _twice(read, path)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(_first_few(problems, path))
     return read
 
 
@@ -87,6 +94,8 @@ def _read_text(path: Path) -> str:
 
 def _from_lines(text: str, path: Path) -> list[Prompt]:
     lines = [line.strip() for line in text.splitlines() if not line.startswith("#")]
+    if _is_header(next(filter(None, lines), "")):
+        raise ConfigError(_is_a_table(path))
     for line in lines:
         if option := _LINE_OPTION.search(line):
             raise ConfigError(
@@ -156,6 +165,28 @@ def _shown(row: object) -> str:
     return f" ({text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '...'})"
 
 
-def _repeated(prompts: list[Prompt]) -> list[str]:
-    texts = [prompt.text for prompt in prompts]
-    return list(dict.fromkeys(text for index, text in enumerate(texts) if text in texts[:index]))
+def _is_a_table(path: Path) -> str:
+    return (
+        f"{path}: is a table and no list of prompts. {_WANTED}; a table goes with the pictures that it names "
+        f"(python -m evaluation images=DIR prompts={path})."
+    )
+
+
+def _is_header(line: str) -> bool:
+    """Whether a first line is that of a table: path,prompt,seed."""
+    cells = [cell.strip().strip("\"'").lower() for cell in re.split("[,;\t]", line)]
+    return cells[0] == "path" and "prompt" in cells
+
+
+def _twice(prompts: list[Prompt], path: Path) -> list[str]:
+    """A prompt that is listed twice would count as two, and make intervals narrower than they are."""
+    counts = Counter(prompt.text for prompt in prompts)
+    doubled = [text for text, count in counts.items() if count > 1]
+    return [f"{path}: the prompt {text!r} stands twice. Give it once." for text in doubled]
+
+
+def _first_few(problems: list[str], path: Path) -> list[str]:
+    if len(problems) <= _NUM_SHOWN:
+        return problems
+    rest = f"{path}: {len(problems) - _NUM_SHOWN} more prompts cannot be used. Correct them too."
+    return [*problems[:_NUM_SHOWN], rest]

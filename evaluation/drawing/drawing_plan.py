@@ -29,14 +29,9 @@ from engine.data.scan import Scan
 from engine.models.fingerprint import checkpoint_fingerprints
 from engine.models.locate import find_checkpoint
 from engine.sampling.prompt_file import Prompt
+from evaluation.reading.recipe_sources import recipe_sources
 
 _ALL = 1_000_000  # prompts: more than any list has
-_OPTIONS = {  # of a run -> of this command
-    "sampling.prompt_file": "prompts",
-    "sampling.prompt_set": "prompt_set",
-    "dataset.trigger": "trigger",
-    "dataset.class_word": "class_word",
-}
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -101,7 +96,7 @@ def plan_of_run(request: RunRequest) -> DrawingPlan:
     record = read_run_yaml(request.run)
     run, sources = _asked(request, run_from_record(record), record.sources)
     weights = _run_weights(request.run)
-    _check(run)
+    _check(request, run)
     base = _base_of(run)
     if changed := changed_inputs(request.run, {"base": base}):
         raise ConfigError(
@@ -111,7 +106,7 @@ def plan_of_run(request: RunRequest) -> DrawingPlan:
     scan = _scan(run, sources) if needs_scan else None
     return DrawingPlan(
         run=run,
-        prompts=_chosen(request, run, sources, scan),
+        prompts=_chosen(run, sources, scan),
         size=dataset_size(run.dataset) if scan is None else scan.size,
         folder=request.run / "evaluation" / _label(request),
         weights=weights,
@@ -137,8 +132,11 @@ def plan_of_lora(request: LoRARequest) -> DrawingPlan:
         sampling=SamplingConfig(guidance_scale=model.default_guidance),
         dataset=DatasetConfig(resolution=model.resolution),
     )
-    run, sources = _asked(request, plain, Sources(pictures=Path()))
-    _check(run)
+    own = _recipe_list(request, plain)
+    if request.prompts is not None and request.prompts == own:
+        request = replace(request, prompts=None)  # drawn as a run draws it: no list of somebody's own
+    run, sources = _asked(request, plain, Sources(pictures=Path(), prompts=own))
+    _check(request, run)
     if sources.prompts is None and not is_templates(run):
         raise ConfigError(
             f"lora={request.lora}: nothing says what to draw. Give prompts=FILE, or prompt_set=NAME."
@@ -150,7 +148,7 @@ def plan_of_lora(request: LoRARequest) -> DrawingPlan:
         )
     return DrawingPlan(
         run=run,
-        prompts=_chosen(request, run, sources, None),
+        prompts=_chosen(run, sources, None),
         size=dataset_size(run.dataset),
         folder=request.out,
         weights=request.lora,
@@ -161,6 +159,13 @@ def plan_of_lora(request: LoRARequest) -> DrawingPlan:
         threads=None,
         cache_dir=Path(run.cache_dir),
     )
+
+
+def _recipe_list(request: LoRARequest, run: RunConfig) -> Path | None:
+    """The prompts that a run with this recipe would draw, where it brings some."""
+    if not is_demo(run.model):
+        return None
+    return recipe_sources(run.model, request.cache_dir or Path(run.cache_dir)).prompts
 
 
 def _asked(request: Request, run: RunConfig, sources: Sources) -> tuple[RunConfig, Sources]:
@@ -189,7 +194,10 @@ def _list_of(request: Request, run: RunConfig, sources: Sources) -> Path | None:
 
 
 def _sampling(request: Request, sampling: SamplingConfig) -> SamplingConfig:
-    """Which prompts of the list and which seeds: the preset's, else all of a list that was named."""
+    """Which prompts of the list and which seeds: the preset's, else all of a list that was named.
+
+    A preset draws as many plain prompts for every run and file, so that they can be compared.
+    """
     if request.prompts is not None or request.prompt_set is not None:
         sampling = replace(
             sampling,
@@ -207,27 +215,26 @@ def _sampling(request: Request, sampling: SamplingConfig) -> SamplingConfig:
             num_prompts=numbers.num_prompts,
             seeds=list(numbers.seeds),
             first_prompt=numbers.first_prompt,
+            num_plain_prompts=SamplingConfig().num_plain_prompts,
         )
     return sampling if request.batch_size is None else replace(sampling, batch_size=request.batch_size)
 
 
-def _check(run: RunConfig) -> None:
+def _check(request: Request, run: RunConfig) -> None:
     """What options and the files of the base tell."""
-    found = prompt_set_rule(run)
-    for option, word in _OPTIONS.items():
-        found = [problem.replace(option, word) for problem in found]
-    if problems := found + checkpoint_problems(run.model):
+    problems = prompt_set_rule(run)
+    if request.prompts is not None and not request.prompts.is_file():
+        problems.append(
+            f"prompts={request.prompts}: no such file. "
+            "Give a text file with one prompt a line, or a manifest (.json)."
+        )
+    if problems := problems + checkpoint_problems(run.model):
         raise ConfigError(problems)
 
 
-def _chosen(request: Request, run: RunConfig, sources: Sources, scan: Scan | None) -> tuple[Prompt, ...]:
-    """The prompts; ConfigError where there is none, in the words of this command."""
-    try:
-        prompts = plan_drawing(run, sources, scan).prompts
-    except ConfigError as error:
-        if request.preset is None:
-            raise
-        raise ConfigError([f"preset={request.preset}: {problem}" for problem in error.problems]) from error
+def _chosen(run: RunConfig, sources: Sources, scan: Scan | None) -> tuple[Prompt, ...]:
+    """The prompts; ConfigError where there is none."""
+    prompts = plan_drawing(run, sources, scan).prompts
     if not prompts or not run.sampling.seeds:
         raise ConfigError(
             "no pictures are asked for: the run has sampling.num_prompts=0 or no seeds. Give preset=quick."

@@ -1,5 +1,6 @@
 """Draws what is to be scored: fixed prompts x seeds, by the base and by a run's weights or a LoRA file."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from engine.sampling.drawing_bar import drawing_bar
+from evaluation.drawing.command_words import in_words_of_the_command, without_idle_advice
 from evaluation.drawing.drawing_plan import DrawingPlan, LoRARequest, RunRequest, plan_of_lora, plan_of_run
 from evaluation.material import BASE, FINAL
 
@@ -28,14 +30,15 @@ def draw_for_scoring(request: RunRequest | LoRARequest, *, console: Console) -> 
     After a kill the same request goes on: pictures are kept in the cache as they come, and a set is listed
     when all of it is there.
     """
-    plan = plan_of_run(request) if isinstance(request, RunRequest) else plan_of_lora(request)
-    from engine.networks.lora_from_file import read_kohya_lora
+    with in_words_of_the_command(request):
+        plan = plan_of_run(request) if isinstance(request, RunRequest) else plan_of_lora(request)
+        from engine.networks.lora_from_file import read_kohya_lora
 
-    file = read_kohya_lora(plan.weights)
-    store = _store(plan)
-    missing = [name for name in (BASE, FINAL) if not store.has(name)]
-    if missing:
-        _draw(plan, file, store, missing, console)
+        file = read_kohya_lora(plan.weights)
+        store = _store(plan)
+        missing = [name for name in (BASE, FINAL) if not store.has(name)]
+        if missing:
+            _draw(plan, file, store, missing, console)
     return plan.folder
 
 
@@ -70,12 +73,14 @@ def _draw(
     device = torch.device(plan.device)
     with console.status("loading the base model"):
         family = load_family(plan.run.model, device=device, dtype=model_dtype(plan.run.training))
+    log = logging.getLogger(type(family).__module__)  # where a family says which prompts it cuts
     network = attach_lora_file(file, family.every_layer(), path=plan.weights, device=device)
     try:
         network.set_strength(plan.strength)
-        for name in missing:
-            with network.disabled() if name == BASE else nullcontext():
-                _draw_set(plan, store, name, family, console)
+        with without_idle_advice(log):
+            for name in missing:
+                with network.disabled() if name == BASE else nullcontext():
+                    _draw_set(plan, store, name, family, console)
     finally:
         network.detach()
 

@@ -1,6 +1,7 @@
 """Pictures for scores, of a run and of a file: drawn once, gone on with after a kill, refused in time."""
 
 import json
+import logging
 import shutil
 import weakref
 from functools import partial
@@ -21,8 +22,9 @@ from engine.sampling import draw
 from engine.sampling.picture_cache import LORA_PICTURES
 from engine.training.result import TrainResult
 from evaluation.drawing import drawing_plan
-from evaluation.drawing.drawing_plan import LoRARequest, RunRequest, plan_of_lora, plan_of_run
+from evaluation.drawing.drawing_plan import DrawingPlan, LoRARequest, RunRequest, plan_of_lora, plan_of_run
 from evaluation.drawing.generation import draw_for_scoring
+from evaluation.reading.recipe_sources import recipe_sources
 from tests.training.toy_runs import train_small
 
 QUIET = Console(quiet=True)
@@ -81,6 +83,14 @@ def run_request(run: Path, tmp_path: Path, **options: object) -> RunRequest:
 def lora_request(lora: Path, tmp_path: Path, **options: object) -> LoRARequest:
     given = {"model": "demo", "out": tmp_path / "out", "cache_dir": tmp_path / "own_cache", **options}
     return LoRARequest(lora=lora, **given)
+
+
+def split(plan: DrawingPlan) -> tuple[list[str], list[str]]:
+    """Prompts of the concept, and plain ones."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    for prompt in plan.prompts:
+        texts[prompt.kind == "plain"].append(prompt.text)
+    return texts
 
 
 def test_a_runs_own_prompts_and_seeds_give_the_pictures_that_training_drew(run: Path, tmp_path: Path) -> None:
@@ -191,9 +201,41 @@ def test_a_preset_says_which_prompts_and_seeds(run: Path, tmp_path: Path) -> Non
     sweep = plan_of_run(run_request(run, tmp_path, preset="sweep"))
     assert list(confirm.run.sampling.seeds) == [101, 102, 103, 104]
     assert confirm.folder == run / "evaluation/confirm" and confirm.size == (64, 64)
-    texts = {prompt.text for prompt in confirm.prompts}
-    assert len(sweep.prompts) == 10 and not texts & {prompt.text for prompt in sweep.prompts}
+    learnt, plain = split(confirm)
+    assert (len(learnt), len(plain)) == (25, 4) and [len(part) for part in split(sweep)] == [10, 4]
+    assert not set(learnt) & set(split(sweep)[0])
     assert any(prompt.references for prompt in sweep.prompts)  # what the manifest knows is kept
+
+
+@pytest.mark.parametrize("name", ["quick", "sweep", "confirm"])
+def test_a_preset_draws_the_same_of_a_run_as_of_its_file(run: Path, tmp_path: Path, name: str) -> None:
+    (lora,) = run.glob("*.safetensors")
+    of_run = plan_of_run(run_request(run, tmp_path, preset=name))
+    of_file = plan_of_lora(lora_request(lora, tmp_path, preset=name))
+    assert [prompt.text for prompt in of_run.prompts] == [prompt.text for prompt in of_file.prompts]
+    assert of_run.run.sampling.seeds == of_file.run.sampling.seeds
+
+
+def test_a_preset_on_a_manifest_draws_as_many_plain_prompts_as_on_the_demos_list(
+    run: Path, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "many.json"
+    listed = [{"prompt": f"a {number}", "kind": "plain" if number < 9 else "concept"} for number in range(30)]
+    manifest.write_text(json.dumps({"schema": 1, "prompts": listed}))
+    (lora,) = run.glob("*.safetensors")
+    for plan in (
+        plan_of_run(run_request(run, tmp_path, prompts=manifest, preset="quick")),
+        plan_of_lora(lora_request(lora, tmp_path, prompts=manifest, preset="quick")),
+    ):
+        assert [len(part) for part in split(plan)] == [8, 4]
+
+
+def test_a_file_for_the_demo_draws_what_a_run_draws_by_default(run: Path, tmp_path: Path) -> None:
+    (lora,) = run.glob("*.safetensors")
+    plan = plan_of_lora(lora_request(lora, tmp_path))
+    assert [len(part) for part in split(plan)] == [8, 4] and list(plan.run.sampling.seeds) == [1, 2]
+    named = recipe_sources(plan.run.model, tmp_path / "own_cache").prompts
+    assert plan_of_lora(lora_request(lora, tmp_path, prompts=named)).prompts == plan.prompts
 
 
 def test_a_file_without_a_preset_is_drawn_whole(run: Path, tmp_path: Path) -> None:
@@ -209,6 +251,9 @@ def test_a_set_of_the_demo_is_the_file_beside_its_list(run: Path, tmp_path: Path
     tones = [prompt.tone for prompt in plan.prompts]
     assert tones.count("dark") == tones.count("bright") > 3
     assert plan.folder.name == "luminance"
+    (lora,) = run.glob("*.safetensors")
+    of_file = plan_of_lora(lora_request(lora, tmp_path, prompt_set="luminance"))
+    assert [prompt.tone for prompt in of_file.prompts if prompt.tone] == [tone for tone in tones if tone]
 
 
 def test_a_lora_file_is_drawn_as_its_recipe_says(run: Path, prompts: Path, tmp_path: Path) -> None:
@@ -231,8 +276,14 @@ REFUSED_RUNS: dict[str, tuple[dict[str, object], str]] = {
     "preset": ({"preset": "quik"}, "preset=quik: unknown (did you mean quick?)"),
     "set": ({"prompt_set": "dreambooth"}, "prompt_set=dreambooth: unknown"),
     "set of the demo": ({"prompt_set": "lycoris"}, "prompt_set=lycoris: the demo's model knows few words"),
-    "no file": ({"prompts": Path("none.txt")}, "none.txt"),
-    "both": ({"prompts": Path("a.txt"), "prompt_set": "luminance"}, "prompts=a.txt: two lists of prompts"),
+    "no file": (
+        {"prompts": Path("none.txt"), "preset": "quick"},
+        "prompts=none.txt: no such file. Give a text file with one prompt a line, or a manifest (.json).",
+    ),
+    "both": (
+        {"prompts": Path("a.txt"), "prompt_set": "luminance"},
+        "prompt_set=luminance with prompts=a.txt: two lists of prompts.",
+    ),
     "device": ({"device": "cuda:7"}, "device=cuda:7: torch sees no such device here"),
 }
 
@@ -245,13 +296,36 @@ def test_what_cannot_be_drawn_of_a_run_is_refused_before_a_model_is_loaded(
     options, sentence = REFUSED_RUNS[name]
     with pytest.raises(ConfigError) as refused:
         draw_for_scoring(run_request(run, tmp_path, **options), console=QUIET)
-    assert sentence in "\n".join(refused.value.problems)
+    assert "\n".join(refused.value.problems).startswith(sentence)
     assert not (run / "evaluation").exists()
 
 
 def test_a_preset_that_passes_over_all_prompts_says_so(run: Path, prompts: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^preset=confirm: .*mine\.txt has 2 prompts"):
+    with pytest.raises(ConfigError) as refused:
         draw_for_scoring(run_request(run, tmp_path, prompts=prompts, preset="confirm"), console=QUIET)
+    assert refused.value.problems == [
+        "preset=confirm: passes over 10 prompts, and mine.txt has 2 prompts. "
+        "Give another preset, or more prompts."
+    ]
+
+
+def test_a_list_of_prompts_that_is_a_table_is_refused_for_a_run_too(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pr.csv"
+    path.write_text("path,prompt\na.png,a dog\n")
+    with pytest.raises(ConfigError) as refused:
+        draw_for_scoring(run_request(run, tmp_path, prompts=path, preset="quick"), console=QUIET)
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"prompts={path}: is a table and no list of prompts.")
+    assert f"python -m evaluation images=DIR prompts={path}" in problem
+
+
+def test_a_run_whose_base_is_gone_is_told_to_put_it_back(run: Path, tmp_path: Path) -> None:
+    record = run / "run.yaml"
+    record.write_text(record.read_text().replace("demo/weights", "no/weights"))
+    with pytest.raises(ConfigError) as refused:
+        draw_for_scoring(run_request(run, tmp_path, preset="quick"), console=QUIET)
+    assert "model.checkpoint=no/weights: not found. Put the base model" in refused.value.problems[0]
+    assert "model.checkpoint=DIR" not in refused.value.problems[0]
 
 
 def test_a_run_without_weights_another_base_or_no_record_is_refused(run: Path, tmp_path: Path) -> None:
@@ -277,50 +351,14 @@ def test_a_run_without_weights_another_base_or_no_record_is_refused(run: Path, t
     assert not (run / "evaluation").exists()
 
 
-REFUSED_FILES: dict[str, tuple[dict[str, object], str]] = {
-    "recipe": ({"model": "sd16"}, "model=sd16: unknown (did you mean sd15?)"),
-    "checkpoint": ({"checkpoint": "nowhere"}, "model.checkpoint=nowhere: not found"),
-    "no prompts": ({"prompts": None}, "nothing says what to draw. Give prompts=FILE"),
-    "words": (
-        {"prompts": None, "prompt_set": "luminance", "model": "sd15", "checkpoint": "demo/weights"},
-        "made of the trigger and the class word. Give trigger and class_word.",
-    ),
-    "captions": (
-        {
-            "prompts": None,
-            "prompt_set": "lycoris",
-            "model": "sd15",
-            "checkpoint": "demo/weights",
-            "trigger": "sks",
-            "class_word": "dog",
-        },
-        "prompt_set=lycoris: draws captions",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", list(REFUSED_FILES))
-def test_what_cannot_be_drawn_of_a_file_is_refused_before_a_model_is_loaded(
-    run: Path, prompts: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+def test_a_prompt_that_is_cut_is_told_of_without_an_option_that_is_not_here(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(checkpoint, "load_family", _forbidden)
-    options, sentence = REFUSED_FILES[name]
-    (lora,) = run.glob("*.safetensors")
-    with pytest.raises(ConfigError) as refused:
-        draw_for_scoring(lora_request(lora, tmp_path, **{"prompts": prompts, **options}), console=QUIET)
-    assert sentence in "\n".join(refused.value.problems)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_lora_that_is_missing_or_for_another_model_is_refused(prompts: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.safetensors"
-    with pytest.raises(ConfigError, match=r"lora=.*: no such file"):
-        draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
-    key = "lora_unet_input_blocks_4_1_proj_in"
-    save_file({f"{key}.lora_down.weight": torch.ones(1, 4), f"{key}.lora_up.weight": torch.ones(4, 1)}, other)
-    with pytest.raises(ConfigError, match=rf"1 of 1 layers of this LoRA are not .*, the first: {key}"):
-        draw_for_scoring(lora_request(other, tmp_path, prompts=prompts), console=QUIET)
-    assert not (tmp_path / "out").exists()
+    (tmp_path / "long.txt").write_text("a red star " * 40)
+    with caplog.at_level(logging.WARNING):
+        draw_for_scoring(run_request(run, tmp_path, prompts=tmp_path / "long.txt"), console=QUIET)
+    cut = [record.getMessage() for record in caplog.records if "cut after" in record.getMessage()]
+    assert len(cut) == 1 and cut[0].endswith("Shorten it.")
 
 
 def test_no_more_than_two_batches_of_pictures_are_held(

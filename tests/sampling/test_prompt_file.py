@@ -123,11 +123,45 @@ def test_a_dash_in_a_prompt_is_part_of_it(tmp_path: Path) -> None:
     assert len(load_prompts(tmp_path / "p.txt")) == 2
 
 
-def test_a_table_is_no_list_of_prompts(tmp_path: Path) -> None:
-    path = tmp_path / "prompts.csv"
-    path.write_text("path,prompt\na.png,a dog\n")
-    with pytest.raises(ConfigError, match="is a table and no list of prompts"):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.csv", "a dog\n"),
+        ("p.TSV", "a dog\n"),
+        ("p.txt", "path,prompt\na.png,a dog\n"),
+        ("p.txt", "# mine\n\n Path; Seed; Prompt\na.png;1;a dog\n"),
+        ("p", '"path","prompt"\n"a.png","a dog"\n'),
+    ],
+)
+def test_a_table_is_no_list_of_prompts(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ConfigError) as refusal:
         load_prompts(path)
+    assert refusal.value.problems == [
+        f"{path}: is a table and no list of prompts. Give a text file with one prompt a line, or a manifest "
+        "(.json); a table goes with the pictures that it names "
+        f"(python -m evaluation images=DIR prompts={path})."
+    ]
+
+
+def test_a_first_prompt_with_commas_is_no_header(tmp_path: Path) -> None:
+    (tmp_path / "p.prompts").write_text("path, a prompt of two words, dusk\nprompt, path\n")
+    assert len(load_prompts(tmp_path / "p.prompts")) == 2
+
+
+@pytest.mark.parametrize("ending", [".png", ".JPG", ".safetensors", ".toml", ".jsonl"])
+def test_a_file_that_surely_holds_no_prompt_a_line_is_refused_by_its_ending(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"p{ending}"
+    path.write_text("a dog\n")
+    with pytest.raises(ConfigError) as refusal:
+        load_prompts(path)
+    assert refusal.value.problems == [
+        f"{path}: a {ending.lower()} file is no list of prompts. "
+        "Give a text file with one prompt a line, or a manifest (.json)."
+    ]
 
 
 def test_a_prompt_that_stands_twice_in_a_text_is_refused(tmp_path: Path) -> None:
