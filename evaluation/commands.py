@@ -145,8 +145,6 @@ def _score_lora(arguments: Arguments) -> int:
 
     out = arguments.path("out") or file.with_name(f"{file.stem}-evaluation")
     asked = _asked(arguments, cache_dir)
-    if "prompt_set" not in arguments.given:
-        asked["prompts"] = asked["prompts"] or sources.prompts
     if given.training is None and is_demo(recipe):
         given = replace(given, training=sources.pictures)
     request = LoRARequest(

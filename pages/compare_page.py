@@ -20,6 +20,7 @@ from pages.gallery_style import GALLERY_STYLE
 from pages.numbers import NONE, interval_text, number_markup, places_for, plain_number
 from pages.parts import FOOTER, column_class, header, href, notices, prompt_heading, run_name
 from pages.picture_choice import MAX_PICTURES, evenly
+from pages.quarters import below_their_stems
 from pages.scatter import ScatterPoint, scatter_part
 from pages.score_table import metric_name
 from pages.script import SCRIPT
@@ -54,7 +55,8 @@ def _table_part(page: ComparePage) -> str:
     if not page.metrics:
         return '<section><h2>Scores</h2><p class="empty">Nothing was scored.</p></section>'
     names = "".join(f'<th scope="col">{run_name(run.name, run.link)}</th>' for run in page.runs)
-    rows = "".join(_row(scores, page.runs) for scores in page.metrics)
+    ordered = below_their_stems(page.metrics, lambda scores: scores.facts.name)
+    rows = "".join(_row(scores, page.runs, stem) for scores, stem in ordered)
     return (
         "<section><h2>Scores</h2>"
         '<p class="soft">± is half of a 95 % interval over prompts. The small number is the rank. Neighbours '
@@ -66,7 +68,7 @@ def _table_part(page: ComparePage) -> str:
     )
 
 
-def _row(scores: ComparedScores, runs: Sequence[ComparedRun]) -> str:
+def _row(scores: ComparedScores, runs: Sequence[ComparedRun], stem: ComparedScores | None) -> str:
     places = places_for([number.value for number in scores.numbers.values()])
     ranks = _ranks(scores)
     cells = []
@@ -79,8 +81,9 @@ def _row(scores: ComparedScores, runs: Sequence[ComparedRun]) -> str:
         else:
             cells.append(_cell(number, places, ranks[run.name]))
     steps = "".join(_step(step, places) for step in scores.steps)
+    style, above = ("", None) if stem is None else (' class="part"', stem.facts)
     return (
-        f'<tr><th scope="row">{metric_name(scores.facts)}</th>{"".join(cells)}'
+        f'<tr{style}><th scope="row">{metric_name(scores.facts, above)}</th>{"".join(cells)}'
         f'<td class="steps">{steps or NONE}</td></tr>'
     )
 

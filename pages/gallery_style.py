@@ -99,6 +99,7 @@ img.small { image-rendering: pixelated; }
 .scatter .point { cursor: pointer; outline-offset: 3px; }
 .scatter .name { fill: var(--ink); font-size: 12px; paint-order: stroke; stroke: var(--card);
   stroke-width: 4px; stroke-linejoin: round; pointer-events: none; }
+.axis-title { margin: 2px 0 0; text-align: center; font-size: 0.85rem; color: var(--soft); }
 .readout { margin: 6px 0 0; min-height: 1.5em; text-align: center; font-size: 0.9rem; }
 
 dialog { width: min(1120px, calc(100vw - 24px)); max-width: none; max-height: calc(100dvh - 24px); padding: 0;
@@ -129,7 +130,10 @@ dialog::backdrop { background: rgb(0 0 0 / 60%); }
   .zoom-words { padding: 14px; }
 }
 @media (max-width: 560px) {
-  .scores th:first-child, .scores td:first-child { min-width: 132px; }
+  .scores th:first-child, .scores td:first-child { min-width: 7rem; max-width: 150px; font-size: 0.9rem; }
+  .scores thead th { min-width: 64px; }
+  .scores.one td .soft { display: block; }
+  .scores td, .scores th { padding-left: 6px; padding-right: 6px; }
   output { margin-left: 0; }
   .controls { position: static; }
 }

@@ -39,6 +39,7 @@ class ScoreRow:
 
     title: str
     scale: str
+    name: str = ""  # the key of its scores: likeness
     base: float | None = None
     base_spread: float | None = None
     final: float | None = None

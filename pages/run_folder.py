@@ -138,6 +138,7 @@ def _score_row(row: _Json, objectives: Sequence[object]) -> ScoreRow:
     return ScoreRow(
         title=_text(row.get("title")) or _text(row.get("metric")) or "(a score without a name)",
         scale=str(row.get("scale", "")),
+        name=_text(row.get("metric")) or "",
         base=_float(base.get("value")),
         base_spread=_float(base.get("spread")),
         final=_float(final.get("value")),

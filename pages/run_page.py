@@ -8,6 +8,7 @@ from pathlib import Path
 from pages.charts import Series, line_chart, smooth
 from pages.document import document, write_page
 from pages.pictures_part import pictures_part, strips_part
+from pages.quarters import below_their_stems, quarter_title
 from pages.run_data import RunPage, ScoreRow
 from pages.run_folder import duration, read_run_folder
 from pages.verdicts import verdict_words
@@ -157,7 +158,8 @@ def _score_table(page: RunPage) -> str:
     head = "".join(
         f"<th>{name}</th>" for name in ("Score", "Base", "Result", "Change", "", "True", "Anchored", "n")
     )
-    rows = "".join(_table_row(row) for row in page.scores if row.final is not None or row.is_key)
+    shown = [row for row in page.scores if row.final is not None or row.is_key]
+    rows = "".join(_table_row(row, stem) for row, stem in below_their_stems(shown, lambda row: row.name))
     excluded = "".join(
         f'<p class="notice">Not scored: {escape(file)} is {escape(reason)}.</p>'
         for file, reason in page.excluded
@@ -180,10 +182,13 @@ def _beside(page: RunPage) -> str:
     return f'{words}<p><a href="{escape(page.gallery)}">Every picture with its scores</a></p>'
 
 
-def _table_row(row: ScoreRow) -> str:
+def _table_row(row: ScoreRow, stem: ScoreRow | None) -> str:
     words, badge = verdict_words(row.verdict, is_measured=row.final is not None)
     remark = f"<br><small class='soft'>{escape(row.remark)}</small>" if row.remark else ""
-    name = f"<td><b>{escape(row.title)}</b><br><small class='soft'>{escape(row.scale)}</small>{remark}</td>"
+    name = f"<b>{escape(row.title)}</b><br><small class='soft'>{escape(row.scale)}</small>{remark}"
+    if stem is not None:
+        name = f"{escape(quarter_title(row.title, stem.title))}{remark}"
+    count = f"{row.n} / {row.num_prompts}" if row.num_prompts else str(row.n or "-")
     cells: Sequence[str] = (
         _number(row.base, row.base_spread),
         _number(row.final, row.final_spread),
@@ -191,9 +196,10 @@ def _table_row(row: ScoreRow) -> str:
         f'<span class="badge {badge}">{escape(words)}</span>',
         _number(row.real, None),
         _number(row.anchored, row.anchored_spread),
-        f"{row.n} / {row.num_prompts}" if row.num_prompts else str(row.n or "-"),
+        count if stem is None else "",
     )
-    return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    style = "" if stem is None else ' class="part"'
+    return f"<tr{style}><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _number(value: float | None, spread: float | None, *, sign: str = "") -> str:

@@ -10,8 +10,8 @@ from pages.gallery_data import LOWER, MetricFacts, Number
 from pages.numbers import places_for, plain_number
 from pages.score_table import better_words
 
-WIDTH, HEIGHT = 760, 460
-LEFT, RIGHT, TOP, BOTTOM = 66, 22, 18, 52
+WIDTH, HEIGHT = 760, 440
+LEFT, RIGHT, TOP, BOTTOM = 66, 22, 18, 32
 _RADIUS = 6
 _LETTER, _LINE = 6.9, 15  # pixels of a label's letter and line
 _LONGEST = 26  # letters of a label; the whole name is in the point's own text
@@ -50,14 +50,14 @@ def scatter_part(points: Sequence[ScatterPoint], axes: tuple[MetricFacts, Metric
         '<p class="soft">Each point is a run, with its 95 % intervals. The line joins the runs that no other '
         "beats in both.</p>"
         '<div class="box"><div class="scroll" tabindex="0" role="region" aria-label="scatter">'
-        f"{scatter(drawn, axes)}</div>"
+        f'{scatter(drawn, axes)}</div><p class="axis-title">{_axis_words(x)}</p>'
         '<p class="readout soft" id="readout" aria-live="polite" data-script hidden>Point at a run to read '
         "it.</p></div></section>"
     )
 
 
 def scatter(points: Sequence[ScatterPoint], axes: tuple[MetricFacts, MetricFacts]) -> str:
-    """The <svg> element; its points are finite."""
+    """The <svg> element; its points are finite. What lies across is said beneath it, where no box cuts it."""
     frame = _Frame(x=_range([point.x for point in points]), y=_range([point.y for point in points]))
     front = pareto_front(points, axes)
     on_front = {id(point) for point in front}
@@ -69,7 +69,7 @@ def scatter(points: Sequence[ScatterPoint], axes: tuple[MetricFacts, MetricFacts
         [
             f'<svg class="chart scatter" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" '
             f'aria-label="{escape(title)}">',
-            *_axes(frame, axes),
+            *_axes(frame, axes[1]),
             *(_error_bars(point, frame, id(point) in on_front) for point in [*behind, *front]),
             f'<polyline class="front" points="{corners}"/>',
             *(_marker(point, frame, axes, id(point) in on_front) for point in [*behind, *front]),
@@ -111,7 +111,7 @@ def _range(numbers: Sequence[Number]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _axes(frame: _Frame, axes: tuple[MetricFacts, MetricFacts]) -> list[str]:
+def _axes(frame: _Frame, up: MetricFacts) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
     for value in ticks(*frame.y):
@@ -128,12 +128,8 @@ def _axes(frame: _Frame, axes: tuple[MetricFacts, MetricFacts]) -> list[str]:
         )
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     parts.append(
-        f'<text class="label" x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">'
-        f"{_axis_words(axes[0])}</text>"
-    )
-    parts.append(
         f'<text class="label" transform="translate(16 {(bottom + TOP) / 2:.0f}) rotate(-90)" '
-        f'text-anchor="middle">{_axis_words(axes[1])}</text>'
+        f'text-anchor="middle">{_axis_words(up)}</text>'
     )
     return parts
 

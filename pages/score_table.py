@@ -5,6 +5,7 @@ from html import escape
 
 from pages.gallery_data import LOWER, CombinedNumber, MetricFacts, MetricRow, Number
 from pages.numbers import change_markup, number_markup, places_for, plain_number
+from pages.quarters import below_their_stems, quarter_title, stem_name
 from pages.verdicts import verdict_words
 
 _HEAD = ("Base", "Result", "Change", "True pictures", "Anchored", "Pictures")
@@ -23,12 +24,9 @@ def metrics_part(metrics: Sequence[MetricRow], noise: Sequence[str]) -> str:
     if not metrics:
         return '<section><h2>Scores</h2><p class="empty">Nothing was scored.</p></section>'
     head = '<th scope="col">Metric</th>' + "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
-    measured = "".join(_row(row) for row in metrics if row.final is not None)
-    reasons: dict[str, list[str]] = {}
-    for row in metrics:
-        if row.final is None:
-            reasons.setdefault(row.skipped or "no reason was given", []).append(row.facts.title)
-    skipped = "".join(_skipped_row(titles, reason) for reason, titles in reasons.items())
+    rows = below_their_stems([row for row in metrics if row.final is not None], lambda row: row.facts.name)
+    measured = "".join(_row(row, stem) for row, stem in rows)
+    skipped = "".join(_skipped_row(titles, reason) for reason, titles in _reasons(metrics).items())
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in noise)
     below = f'<h3>What these pictures can tell</h3><ul class="soft">{sentences}</ul>' if sentences else ""
     return (
@@ -36,16 +34,18 @@ def metrics_part(metrics: Sequence[MetricRow], noise: Sequence[str]) -> str:
         '<p class="soft">± is half of a 95 % interval over prompts. The change is paired: same prompt, same '
         "seed; beneath it the interval. Anchored: 0 is the base, 1 is what true pictures score.</p>"
         f'<div class="box scroll" tabindex="0" role="region" aria-label="all scores">'
-        f'<table class="scores"><thead><tr>{head}</tr></thead>'
+        f'<table class="scores one"><thead><tr>{head}</tr></thead>'
         f"<tbody>{measured}{skipped}</tbody></table></div>"
         f"{below}</section>"
     )
 
 
-def metric_name(facts: MetricFacts) -> str:
-    """Title, what it is for the search, its scale and its good direction."""
+def metric_name(facts: MetricFacts, stem: MetricFacts | None = None) -> str:
+    """Title, what it is for the search, its scale and its good direction; below its stem the title only."""
     role = "objective" if facts.is_objective else "constraint" if facts.is_constraint else ""
     badge = f' <span class="role">{role}</span>' if role else ""
+    if stem is not None:
+        return f"{escape(quarter_title(facts.title, stem.title))}{badge}"
     scale = f"{facts.scale}; " if facts.scale else ""
     return f"<b>{escape(facts.title)}</b>{badge}<small>{escape(scale)}{better_words(facts)}</small>"
 
@@ -55,7 +55,18 @@ def better_words(facts: MetricFacts) -> str:
     return f"{'lower' if facts.direction == LOWER else 'higher'} is better"
 
 
-def _row(row: MetricRow) -> str:
+def _reasons(metrics: Sequence[MetricRow]) -> dict[str, list[str]]:
+    """Why metrics were skipped -> their titles; a quarter that shares the fate of its stem is not named."""
+    fates = {row.facts.name: row.skipped for row in metrics if row.final is None}
+    reasons: dict[str, list[str]] = {}
+    for row in metrics:
+        stem = stem_name(row.facts.name)
+        if row.final is None and (stem not in fates or fates[stem] != row.skipped):
+            reasons.setdefault(row.skipped or "no reason was given", []).append(row.facts.title)
+    return reasons
+
+
+def _row(row: MetricRow, stem: MetricRow | None) -> str:
     places = _places(row)
     words, badge = verdict_words(row.change.verdict if row.change else None, is_measured=True)
     verdict = f'<span class="badge {badge}">{escape(words)}</span>' if row.change else ""
@@ -67,10 +78,11 @@ def _row(row: MetricRow) -> str:
         change_markup(row.change, places) + verdict,
         number_markup(row.real, places),
         number_markup(row.anchored, 2),
-        _count(final) if final is not None else "",
+        _count(final) if final is not None and stem is None else "",
     )
     columns = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row">{metric_name(row.facts)}{note}</th>{columns}</tr>'
+    style, above = ("", None) if stem is None else (' class="part"', stem.facts)
+    return f'<tr{style}><th scope="row">{metric_name(row.facts, above)}{note}</th>{columns}</tr>'
 
 
 def _count(number: Number) -> str:

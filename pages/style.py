@@ -5,13 +5,13 @@ STYLE = """
   color-scheme: light dark;
   --paper: #faf9f6; --card: #ffffff; --ink: #1d2129; --soft: #626a76; --line: #e2e0d9;
   --accent: #0b7285; --accent-soft: #d3eef2; --raw: #b9c6cf; --good: #1f7a3f; --good-soft: #dcf3e2;
-  --bad: #b3261e; --bad-soft: #fbe4e1; --wait: #835500; --wait-soft: #fbefd2; --none: #4f5762;
+  --bad: #b3261e; --bad-soft: #fbe4e1; --shade: rgb(0 0 0 / 24%); --wait: #835500; --wait-soft: #fbefd2; --none: #4f5762;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --card: #1d2228; --ink: #e8eaed; --soft: #9aa4b1; --line: #313840;
     --accent: #4cc3d6; --accent-soft: #12424b; --raw: #4b5863; --good: #71d28f; --good-soft: #173a23;
-    --bad: #ff9a90; --bad-soft: #4a1d19; --wait: #ecc063; --wait-soft: #43330f; --none: #b3bcc7;
+    --bad: #ff9a90; --bad-soft: #4a1d19; --shade: rgb(0 0 0 / 75%); --wait: #ecc063; --wait-soft: #43330f; --none: #b3bcc7;
   }
 }
 * { box-sizing: border-box; }
@@ -93,13 +93,24 @@ p { margin: 4px 0 12px; }
   vertical-align: middle; margin-right: 6px; }
 .key.raw { background: var(--raw); }
 
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; background:  /* a shade at an edge behind which there is more */
+  linear-gradient(to right, var(--card) 40%, transparent) left / 44px 100% no-repeat local,
+  linear-gradient(to left, var(--card) 40%, transparent) right / 44px 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / 18px 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) right / 18px 100% no-repeat scroll,
+  var(--card); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 9px 12px; border-bottom: 1px solid var(--line); vertical-align: top;
   white-space: nowrap; }
 th { font-size: 0.85rem; color: var(--soft); font-weight: 600; }
 tr:last-child td, tr:last-child th { border-bottom: 0; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 200px; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 200px;
+  max-width: 340px; overflow-wrap: break-word; }
+.part > *, .part b { font-size: 0.85rem; font-weight: 400; padding-top: 4px; padding-bottom: 4px; }
+table .part > :first-child { padding-left: 28px; font-size: 0.85rem; }
+table .part small { font-size: 0.75rem; }
+table .part br { display: none; }
+table .part .badge { font-size: 0.75rem; padding: 0 8px; }
 td.wide { white-space: normal; text-align: left; color: var(--soft); }
 .facts td { white-space: normal; text-align: left; }
 .facts th { width: 1%; white-space: normal; text-align: left; }
@@ -115,6 +126,10 @@ footer { max-width: 1320px; margin: 44px auto 0; padding: 16px 20px 40px; color:
   header { padding-top: 22px; }
   h2 { margin-top: 32px; }
   .card { padding: 10px; }
+  .box { padding: 10px 12px; }
+  table { font-size: 0.9rem; }
+  th:first-child, td:first-child { min-width: 7rem; }
+  table .part > :first-child { padding-left: 16px; }
   .frames .picture { flex-basis: 104px; }
 }
 """

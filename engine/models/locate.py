@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_LONGEST_HUB_ID = 96  # characters; the hub takes no -- and no .. in one either
 
 
 def find_checkpoint(name: str) -> Path | None:
@@ -29,4 +30,6 @@ def find_checkpoint(name: str) -> Path | None:
 
 def is_hub_id(name: str) -> bool:
     """Whether `name` has the form owner/repository."""
+    if len(name) > _LONGEST_HUB_ID or "--" in name or ".." in name or name.endswith((".", "-", ".git")):
+        return False
     return _HUB_ID.fullmatch(name) is not None
