@@ -207,7 +207,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "evaluation.aesthetic": Shown(
         "tests/evaluation/test_aesthetic_head.py::test_tools_rate_pictures_by_their_embeddings"
     ),
-    "evaluation.objectives": _scored("evaluation.objectives=[diversity]"),
+    "evaluation.objectives": _scored("evaluation.objectives=[memorisation]"),
     "evaluation.references": _scored("evaluation.references={desk}/manifest.json"),
     "tracking.wandb": Changes("tracking.wandb=offline", _FILES),
     "tracking.project": Shown(_WANDB),
