@@ -16,7 +16,8 @@ ul.soft { margin: 0; padding-left: 1.2em; max-width: 90ch; }
   min-width: 250px; max-width: 340px; }
 .scores td b .soft { font-weight: 400; }
 .scores .note { max-width: 44ch; }
-.scores thead th { vertical-align: bottom; white-space: normal; min-width: 96px; max-width: 190px; }
+.scores thead th { vertical-align: bottom; white-space: normal; min-width: 96px; max-width: 190px;
+  overflow-wrap: break-word; }
 .scores th.text, .scores td.text { text-align: left; }
 .scores tbody tr:hover, .scores tr.pointed { background: color-mix(in srgb, var(--accent) 7%, transparent); }
 .scores .badge { font-size: 0.8rem; padding: 2px 10px; }
@@ -24,6 +25,9 @@ ul.soft { margin: 0; padding-left: 1.2em; max-width: 90ch; }
   padding-bottom: 6px; text-align: left; white-space: normal; }
 .scores td { padding-left: 10px; padding-right: 10px; }
 .scores small + .badge { display: inline-block; margin-top: 4px; }
+.scores.one .part td:nth-child(4) { white-space: normal; }
+.scores .part th[scope=row] { font-size: 0.85rem; padding-left: 28px; }
+.part .step { font-size: 0.8rem; }
 .role { font-size: 0.75rem; color: var(--accent); border: 1px solid currentcolor; border-radius: 99px;
   padding: 0 7px; white-space: nowrap; vertical-align: 1px; }
 .rank { display: inline-block; min-width: 1.5em; margin-left: 6px; font-size: 0.75rem; color: var(--soft); }
@@ -132,6 +136,7 @@ dialog::backdrop { background: rgb(0 0 0 / 60%); }
 @media (max-width: 560px) {
   .scores th:first-child, .scores td:first-child { min-width: 7rem; max-width: 150px; font-size: 0.9rem; }
   .scores thead th { min-width: 64px; }
+  .scores .part th[scope=row] { padding-left: 16px; }
   .scores.one td .soft { display: block; }
   .scores td, .scores th { padding-left: 6px; padding-right: 6px; }
   output { margin-left: 0; }

@@ -1,4 +1,4 @@
-"""Metrics that are parts of another one (val_loss_q1 to val_loss_q4 of val_loss): each goes below its stem."""
+"""Metrics that are parts of another one, as val_loss_q1 to _q4 of val_loss: each goes below its stem."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,14 +13,19 @@ def below_their_stems(rows: Sequence[Row], name_of: Callable[[Row], str]) -> lis
 
     The order stays, but that quarters follow their stem, from the first to the last.
     """
-    by_name = {name_of(row): row for row in rows}
-    stems = {name: stem for name in by_name if (stem := stem_name(name)) in by_name}
+    names = {name_of(row) for row in rows}
+    quarters = [row for row in rows if stem_name(name_of(row)) in names]
+    quarters.sort(key=name_of)
     ordered: list[tuple[Row, Row | None]] = []
-    for name, row in by_name.items():
-        if name in stems:
+    done: set[str] = set()
+    for row in rows:
+        name = name_of(row)
+        if stem_name(name) in names:
             continue
         ordered.append((row, None))
-        ordered += [(by_name[part], row) for part in sorted(stems) if stems[part] == name]
+        if name not in done:  # of two rows of one name the first has the quarters
+            ordered += [(part, row) for part in quarters if stem_name(name_of(part)) == name]
+            done.add(name)
     return ordered
 
 

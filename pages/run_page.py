@@ -187,7 +187,7 @@ def _table_row(row: ScoreRow, stem: ScoreRow | None) -> str:
     remark = f"<br><small class='soft'>{escape(row.remark)}</small>" if row.remark else ""
     name = f"<b>{escape(row.title)}</b><br><small class='soft'>{escape(row.scale)}</small>{remark}"
     if stem is not None:
-        name = f"{escape(quarter_title(row.title, stem.title))}{remark}"
+        name = f"{escape(quarter_title(row.title, stem.title))}{remark.replace('<br>', ' ')}"
     count = f"{row.n} / {row.num_prompts}" if row.num_prompts else str(row.n or "-")
     cells: Sequence[str] = (
         _number(row.base, row.base_spread),

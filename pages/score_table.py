@@ -70,7 +70,7 @@ def _row(row: MetricRow, stem: MetricRow | None) -> str:
     places = _places(row)
     words, badge = verdict_words(row.change.verdict if row.change else None, is_measured=True)
     verdict = f'<span class="badge {badge}">{escape(words)}</span>' if row.change else ""
-    note = f'<small class="note">{escape(row.note)}</small>' if row.note else ""
+    note = f' <small class="note">{escape(row.note)}</small>' if row.note else ""
     final = row.final
     cells = (
         number_markup(row.base, places),

@@ -5,13 +5,15 @@ STYLE = """
   color-scheme: light dark;
   --paper: #faf9f6; --card: #ffffff; --ink: #1d2129; --soft: #626a76; --line: #e2e0d9;
   --accent: #0b7285; --accent-soft: #d3eef2; --raw: #b9c6cf; --good: #1f7a3f; --good-soft: #dcf3e2;
-  --bad: #b3261e; --bad-soft: #fbe4e1; --shade: rgb(0 0 0 / 24%); --wait: #835500; --wait-soft: #fbefd2; --none: #4f5762;
+  --bad: #b3261e; --bad-soft: #fbe4e1; --wait: #835500; --wait-soft: #fbefd2; --none: #4f5762;
+  --shade: rgb(0 0 0 / 28%);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --card: #1d2228; --ink: #e8eaed; --soft: #9aa4b1; --line: #313840;
     --accent: #4cc3d6; --accent-soft: #12424b; --raw: #4b5863; --good: #71d28f; --good-soft: #173a23;
-    --bad: #ff9a90; --bad-soft: #4a1d19; --shade: rgb(0 0 0 / 75%); --wait: #ecc063; --wait-soft: #43330f; --none: #b3bcc7;
+    --bad: #ff9a90; --bad-soft: #4a1d19; --wait: #ecc063; --wait-soft: #43330f; --none: #b3bcc7;
+    --shade: rgb(150 180 210 / 34%);
   }
 }
 * { box-sizing: border-box; }
@@ -106,15 +108,16 @@ th { font-size: 0.85rem; color: var(--soft); font-weight: 600; }
 tr:last-child td, tr:last-child th { border-bottom: 0; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 200px;
   max-width: 340px; overflow-wrap: break-word; }
-.part > *, .part b { font-size: 0.85rem; font-weight: 400; padding-top: 4px; padding-bottom: 4px; }
+.part > * { padding-top: 4px; padding-bottom: 4px; font-size: 0.85rem; }
 table .part > :first-child { padding-left: 28px; font-size: 0.85rem; }
-table .part small { font-size: 0.75rem; }
-table .part br { display: none; }
+table .part small { display: inline-block; font-size: 0.75rem; }
+table .part td small { margin-left: 6px; }
+table .part td:first-child small { margin-left: 0; }
 table .part .badge { font-size: 0.75rem; padding: 0 8px; }
 td.wide { white-space: normal; text-align: left; color: var(--soft); }
 .facts td { white-space: normal; text-align: left; }
 .facts th { width: 1%; white-space: normal; text-align: left; }
-table.facts th:first-child { min-width: 9.5rem; }
+table.facts th:first-child { min-width: 9.5rem; overflow-wrap: anywhere; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   padding: 14px 16px; margin: 8px 0;
   overflow: auto; font: 0.86rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; max-height: 70vh; }

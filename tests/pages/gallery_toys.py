@@ -37,6 +37,9 @@ LIKENESS = MetricFacts(
 ADHERENCE = MetricFacts(name="adherence", title="Adherence to the prompt", scale="cosine", is_objective=True)
 COPY = MetricFacts(name="memorisation", title=f"Copies {EVIL}", direction=LOWER, scale="share")
 HEALTH = MetricFacts(name="health", title="Health", scale="share of sound pictures", is_constraint=True)
+PRESERVATION = MetricFacts(
+    name="preservation", title="Preservation of the base", scale="cosine with the base's picture; 1 = same"
+)
 KID = MetricFacts(name="distribution", title="Distance of the sets (KID)", direction=LOWER)
 BROKEN = (3, 2)  # prompt, seed
 
@@ -108,8 +111,26 @@ def metric_rows() -> list[MetricRow]:
         ),
         MetricRow(facts=COPY, final=number(0.083), change=Change(value=0.083)),
         MetricRow(facts=HEALTH, base=number(1.0), final=number(0.917)),
+        MetricRow(facts=PRESERVATION, base=number(1.0), final=number(0.967)),
+        *validation_losses(),
         MetricRow(facts=KID, skipped="needs 50 pictures, there are 12"),
     ]
+
+
+def validation_losses() -> list[MetricRow]:
+    """The fixed loss, and its four quarters from the least noise to the most."""
+    scale, title = "mean squared error of the model's prediction", "Fixed validation loss"
+    rows = [MetricRow(facts=_loss_facts("val_loss", title, scale), base=number(0.1), final=number(0.06))]
+    for quarter, noise in enumerate(("least", "less", "more", "most"), start=1):
+        facts = _loss_facts(f"val_loss_q{quarter}", f"{title}, quarter {quarter} of 4: {noise} noise", scale)
+        better = Change(value=-0.2, low=-0.266, high=-0.134, verdict="better")
+        note = f"at timestep {250 * quarter - 125}"
+        rows.append(MetricRow(facts=facts, base=number(0.3), final=number(0.1), change=better, note=note))
+    return rows
+
+
+def _loss_facts(name: str, title: str, scale: str) -> MetricFacts:
+    return MetricFacts(name=name, title=title, direction=LOWER, scale=scale)
 
 
 def number(value: float, spread: float = 0.03) -> Number:
@@ -177,6 +198,10 @@ def comparison(folder: Path, names: tuple[str, ...] = ("steady", "too long", EVI
             ),
             ComparedScores(
                 facts=ADHERENCE, numbers={name: number(value) for name, value in adherence.items()}
+            ),
+            *(
+                ComparedScores(facts=row.facts, numbers={name: number(0.1) for name in names}, steps=steps)
+                for row in validation_losses()
             ),
             ComparedScores(facts=KID, numbers={}, missing=dict.fromkeys(names, "needs 50 pictures")),
         ],

@@ -24,7 +24,8 @@ def test_the_table_ranks_the_runs_and_says_which_neighbours_are_told_apart(tmp_p
         "–needs 50 pictures",
     ):
         assert words in page.text, words
-    assert _ranks(compare_html(comparison(tmp_path))) == [1, 2, 3, 2, 1, 3]
+    ranks = _ranks(compare_html(comparison(tmp_path)))
+    assert ranks[:6] == [1, 2, 3, 2, 1, 3] and set(ranks[6:]) == {1}  # the losses are equal
 
 
 def test_where_lower_is_better_the_lowest_ranks_first_and_equal_values_share_a_rank() -> None:

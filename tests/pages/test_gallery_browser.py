@@ -1,11 +1,13 @@
 """The gallery in a real browser, and what holds of all pages: text stays text, widths, contrast, keyboard."""
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.pages.gallery_toys import (
     BROKEN,
@@ -187,6 +189,71 @@ def test_no_page_is_wider_than_its_window_and_nothing_is_cut(opened: Opener, kin
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
+@pytest.mark.parametrize("width", [420, 1400])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_word_of_a_metric_or_column_is_broken(opened: Opener, kind: str, width: int) -> None:
+    cells = opened(kind, width=width).locator("table.scores th, .axis-title")
+    words, broken = cells.evaluate_all(BROKEN_WORDS)
+    assert words > 20 and broken == []
+
+
+def test_the_result_column_lies_in_the_window_of_a_phone(opened: Opener) -> None:
+    page = opened("gallery", width=420)
+    box = page.locator(".scroll:has(table)").bounding_box()
+    result = page.locator(".scores tbody tr:first-child td:nth-child(3)").bounding_box()
+    assert box is not None and result is not None
+    assert result["x"] + result["width"] <= box["x"] + box["width"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_box_is_shaded_at_the_edge_behind_which_there_is_more(
+    opened: Opener, kind: str, dark: bool
+) -> None:
+    page = opened(kind, width=420, dark=dark)
+    boxes = page.locator(".scroll")
+    for place in range(boxes.count()):
+        box = boxes.nth(place)
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth + 60")
+        assert _shades(box) == (False, True)
+        box.evaluate("box => box.scrollBy(30, 0)")
+        assert _shades(box) == (True, True)
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        assert _shades(box) == (True, False)
+
+
+def test_a_table_that_fits_has_no_shade(opened: Opener) -> None:
+    page = opened("gallery", width=1920)
+    assert _shades(page.locator(".scroll").first) == (False, False)
+
+
+def test_the_title_across_the_scatter_lies_in_the_window_of_a_phone(opened: Opener) -> None:
+    page = opened("report", width=420)
+    expect(page.locator(".axis-title")).to_have_text("Adherence to the prompt (higher is better)")
+    words = page.locator(".axis-title").evaluate(
+        """title => { const range = document.createRange(); range.selectNodeContents(title);
+        const box = range.getBoundingClientRect(); return [box.left, box.right]; }"""
+    )
+    assert words[0] >= 12 and words[1] <= 408
+
+
+@pytest.mark.parametrize("kind", ["gallery", "compare"])
+def test_a_quarter_is_smaller_and_lower_than_its_stem(opened: Opener, kind: str) -> None:
+    page = opened(kind)
+    rows = page.locator("tr.part")
+    assert rows.count() == 4
+    for place in range(4):
+        row = rows.nth(place).locator("th")
+        size, left = row.evaluate(
+            "cell => [getComputedStyle(cell)].flatMap(s => "
+            "[parseFloat(s.fontSize), parseFloat(s.paddingLeft)])"
+        )
+        assert size < 15 and left >= 20
+    stem = page.locator("tr:has(+ tr.part):not(.part)").bounding_box()
+    part = rows.first.bounding_box()
+    assert stem is not None and part is not None and part["height"] < stem["height"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reader_of_the_dark_gets_a_dark_page_with_words_that_stand_out(opened: Opener, kind: str) -> None:
     for dark in (True, False):
@@ -199,6 +266,25 @@ def test_a_reader_of_the_dark_gets_a_dark_page_with_words_that_stand_out(opened:
         faint = [(words.nth(n).inner_text(), ratio) for n, ratio in enumerate(contrasts) if ratio < 4.5]
         assert contrasts and faint == []  # WCAG AA
 
+
+BROKEN_WORDS = """cells => {
+  const broken = [];
+  let count = 0;
+  for (const cell of cells) {
+    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      for (const match of walker.currentNode.data.matchAll(/(?<!\\S)[a-zA-Z]{2,16}(?=[\\s,;:]|$)/g)) {
+        const range = document.createRange();
+        range.setStart(walker.currentNode, match.index);
+        range.setEnd(walker.currentNode, match.index + match[0].length);
+        const tops = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+        count += 1;
+        if (tops.size > 1) broken.push(match[0]);
+      }
+    }
+  }
+  return [count, broken];
+}"""  # words of ordinary length that stand in two lines
 
 CONTRASTS = """all => {
   const rgb = text => text.match(/[\\d.]+/g).map(Number);
@@ -218,6 +304,17 @@ CONTRASTS = """all => {
     return (high + 0.05) / (low + 0.05);
   });
 }"""
+
+
+def _shades(box: Locator) -> tuple[bool, bool]:
+    """Whether the left and the right edge of a box have another colour than the card has."""
+    shot = Image.open(io.BytesIO(box.screenshot())).convert("RGB")
+    found = re.findall(r"\d+", box.evaluate("box => getComputedStyle(box).backgroundColor"))
+    card = tuple(int(part) for part in found)
+    height = shot.height // 2
+    columns = [[shot.getpixel((x, y)) for y in range(20, height)] for x in (3, shot.width - 4)]
+    left, right = (sum(pixel == card for pixel in column) < len(column) // 2 for column in columns)
+    return left, right
 
 
 def _expect_zoom(page: Page, place: tuple[int, int]) -> None:
