@@ -1,5 +1,6 @@
 """The command line of python -m evaluation: Hydra-style key=value, checked before anything is loaded."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ USAGE = (
 )
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_QUOTED = r"""(?:"((?:\\"|[^"])*)"|'((?:\\'|[^'])*)')"""
+_WHOLE = re.compile(_QUOTED)
+_ELEMENT = re.compile(rf"\s*{_QUOTED}\s*(?=,|$)|([^,]+)")
 _REPORT_ALONE = "outputs"  # where runs lie unless output_dir says otherwise
 
 
@@ -106,7 +110,7 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
             problems.append(unknown_name(key, (*COMMANDS, *OPTIONS), "option"))
         elif key in given:
             problems.append(f"{key}: given twice. Give it once.")
-        elif not value.strip():
+        elif not (value := _unquoted(key, value)).strip():
             problems.append(f"{key}=: has no value. {key} is {COMMANDS.get(key) or OPTIONS[key][0]}.")
         else:
             given[key] = value
@@ -138,10 +142,10 @@ def _idle(command: str, given: Mapping[str, str]) -> list[str]:
 def _wrong_values(given: Mapping[str, str]) -> list[str]:
     problems = []
     for key in ("run", "images"):
-        if key in given and not Path(given[key]).is_dir():
+        if key in given and not _is_folder(given[key]):
             problems.append(f"{key}={given[key]}: no such folder. Give {COMMANDS[key]}.")
-    if "compare" in given and len(_names(given["compare"])) < 2:
-        problems.append(f"compare={given['compare']}: names one folder. Give two or more: compare=[A,B].")
+    if "compare" in given:
+        problems += _wrong_folders(given["compare"])
     if not _DEVICE.fullmatch(given.get("device", "auto")):
         problems.append(f"device={given['device']}: not a device. Use auto, cpu, cuda, cuda:1 or mps.")
     if not re.fullmatch(r"[1-9]\d{0,4}", given.get("batch_size", "1")):
@@ -159,5 +163,39 @@ def _wrong_values(given: Mapping[str, str]) -> list[str]:
     return problems
 
 
+def _wrong_folders(value: str) -> list[str]:
+    """Too few folders, and those that are missing where a comma or a quote may have cut a path."""
+    names = _names(value)
+    if len(names) < 2:
+        return [f"compare={value}: names one folder. Give two or more: compare=[A,B]."]
+    may_be_cut = len(names) > 2 or '"' in value or "'" in value or _is_folder(",".join(names))
+    missing = [name for name in names if may_be_cut and not _is_folder(name)]
+    advice = """Put a path with a comma into quotes: 'compare=["a,b",c]'."""
+    return [f"compare: {name}: no such folder. {advice}" for name in missing]
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112  (of a name that is too long Path raises)
+
+
+def _unquoted(key: str, value: str) -> str:
+    """Without quotes around the whole, as Hydra takes it; those of compare may be of its one folder."""
+    match = _WHOLE.fullmatch(value.strip())
+    if match is None or (key == "compare" and not match[0][1:-1].startswith("[")):
+        return value
+    return _inside(match)
+
+
 def _names(value: str | None) -> list[str]:
-    return [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]
+    """The elements of [a,b]; one with a comma stands in quotes: ["a,b",c]."""
+    text = (value or "").strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    return [name for match in _ELEMENT.finditer(text) if (name := _inside(match) or match[3].strip())]
+
+
+def _inside(match: re.Match[str]) -> str:
+    """What stands between quotes; empty where there are none."""
+    if match[1] is not None:
+        return match[1].replace('\\"', '"')
+    return (match[2] or "").replace("\\'", "'")

@@ -15,6 +15,7 @@ from evaluation.reading.external_scores import ExternalScores, read_external_sco
 from evaluation.reading.picture_folder import (
     PictureFolder,
     PictureNames,
+    count_animated,
     note_on_sizes,
     read_picture_folder,
     shown_name,
@@ -214,8 +215,17 @@ def _seen_from(path: Path, images: PictureFolder) -> str:
 
 
 def _notes_on_pictures(images: PictureFolder, material: Material) -> list[str]:
-    notices = [note] if (note := note_on_sizes(images)) else []
     final = material.pictures[FINAL]
+    notices = []
+    if (bare := sum(not picture.prompt for picture in final)) and len(final) > 1:
+        notices.append(
+            f"{images.option}: {pictures(bare)} without a prompt: each counts as a prompt of its own; if several "
+            "were drawn from one, the intervals are too narrow"
+        )
+    if note := note_on_sizes(images):
+        notices.append(note)
+    if num := count_animated(images):
+        notices.append(f"{images.option}: {num} of {pictures(len(final))} animated: the first frame is scored")
     if len(final) == 1:
         notices.append(f"{images.option}: holds 1 picture: its scores have no interval")
     elif len({picture.prompt_index for picture in final}) == 1:

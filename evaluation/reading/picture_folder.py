@@ -17,6 +17,8 @@ from engine.data.sentences import listed, pictures, printable
 OUTPUT = "evaluation"  # where the outputs of a scoring lie within the scored folder
 _SCORES = "scores.json"
 _NUM_SIZES = 5  # that a notice names
+_PNG = b"\x89PNG\r\n\x1a\n"
+_WEBP_ANIMATED = 2  # the bit of VP8X that announces frames
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -136,6 +138,13 @@ def note_on_sizes(folder: PictureFolder) -> str | None:
     )
 
 
+def count_animated(folder: PictureFolder) -> int:
+    """How many of its PNG and WebP files hold several frames, by what stands before their pixels."""
+    return sum(
+        _is_animated(path) for path in folder.paths if path.suffix.lower() in (".png", ".webp")
+    )
+
+
 def same_folder(one: Path, other: Path) -> bool:
     """Whether two paths lead to one folder, links followed."""
     return os.path.realpath(one) == os.path.realpath(other)
@@ -153,6 +162,23 @@ def by_stem(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         groups[name[: name.rindex(".")]].append(name)
     return groups
+
+
+def _is_animated(path: Path) -> bool:
+    """Sources: the PNG specification (acTL, its number of frames, before IDAT); WebP's container (VP8X)."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_PNG))
+            if start != _PNG:
+                start += file.read(21 - len(_PNG))
+                return start[8:16] == b"WEBPVP8X" and len(start) == 21 and bool(start[20] & _WEBP_ANIMATED)
+            while len(chunk := file.read(8)) == 8 and chunk[4:] != b"IDAT":
+                if chunk[4:] == b"acTL":
+                    return int.from_bytes(file.read(4), "big") > 1
+                file.seek(int.from_bytes(chunk[:4], "big") + 4, os.SEEK_CUR)
+    except OSError:  # told by the metric that looks for faults
+        return False
+    return False
 
 
 def _pictures_in_output(listing: FolderListing, endings: frozenset[str]) -> int:

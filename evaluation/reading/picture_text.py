@@ -11,6 +11,7 @@ from typing import cast
 from PIL import ExifTags, Image
 
 from engine.data.headers import READER_ERRORS, open_picture
+from evaluation.reading.prompt_list import MOST_SEED, read_seed
 
 CAPTION_ENDINGS = (".caption", ".txt")  # the first that is there is read, as in training
 _USER_COMMENT = 0x9286
@@ -25,7 +26,7 @@ _KOHYA_NAME = re.compile(r"(?:.*_)?(e?\d{6})_(\d{2,6})_\d{14}(?:_(\d{1,20}))?", 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class PictureText:
-    """What is known of one picture."""
+    """What is known of one picture; a seed of -1 or beyond 64 bits is none: nothing was drawn from it."""
 
     prompt: str = ""  # "" = nothing
     seed: int | None = None
@@ -47,9 +48,9 @@ def parse_name(stem: str) -> NamedPlace | None:
     <output name>_<step, or e and epoch, in 6 digits>_<prompt>_<date and time>[_<seed>].
     """
     if match := _OUR_NAME.fullmatch(stem):
-        return NamedPlace(prompt_index=int(match[1]), seed=int(match[2]))
+        return NamedPlace(prompt_index=int(match[1]), seed=read_seed(match[2]))
     if match := _KOHYA_NAME.fullmatch(stem):
-        seed = int(match[3]) if match[3] else None
+        seed = read_seed(match[3]) if match[3] else None
         return NamedPlace(prompt_index=int(match[2]), seed=seed, step=stem[: match.end(1)])
     return None
 
@@ -89,7 +90,7 @@ def parse_parameters(text: str) -> PictureText:
     seed = None if last is None else _SEED.search(lines[last])
     end = next((num for num, line in enumerate(lines) if line.startswith("Negative prompt:")), last)
     prompt = _NETWORK.sub("", "\n".join(lines[:end]))
-    return PictureText(prompt=_sound(prompt), seed=int(seed[1]) if seed else None)
+    return PictureText(prompt=_sound(prompt), seed=read_seed(seed[1]) if seed else None)
 
 
 def parse_comfy_graph(text: str) -> PictureText:
@@ -132,7 +133,7 @@ def _plain_fields(text: str, key: str) -> PictureText:
     if not isinstance(prompt, str):
         return PictureText()
     seed = table.get("seed")
-    number = int(seed) if isinstance(seed, str) and re.fullmatch(r"[0-9]{1,20}", seed) else _whole(seed)
+    number = read_seed(seed) if isinstance(seed, str) else _whole(seed)
     return PictureText(prompt=_sound(prompt), seed=number)
 
 
@@ -146,7 +147,8 @@ def _json_table(text: str) -> dict[str, object]:
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64 else None
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 0 <= value <= MOST_SEED else None
 
 
 def _sound(prompt: str) -> str:

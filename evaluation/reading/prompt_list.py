@@ -71,6 +71,11 @@ def read_prompt_list(path: Path) -> PromptList:
     return PromptList(where=where, entries=entries, numbered=numbered, prompts=_known(entries, numbered))
 
 
+def read_seed(word: str) -> int | None:
+    """A seed in digits; None for what is no seed, such as -1 (random) or a number beyond 64 bits."""
+    return int(word) if _SEED.fullmatch(word) and int(word) <= MOST_SEED else None
+
+
 def _from_table(text: str, where: str) -> list[Entry]:
     table = parse_table(text, where, first="path", form=FORM)
     if unknown := [name for name in table.columns if name not in _COLUMNS]:
@@ -93,7 +98,7 @@ def _entry(row: Row, where: str, problems: list[str]) -> Entry:
         problems.append(f"{where}: names no picture. Write its path.")
     if not cells["prompt"]:
         problems.append(f"{where}: has no prompt. Write one, or take the picture out of the folder.")
-    if seed and not _is_seed(seed):
+    if seed and read_seed(seed) is None:
         problems.append(f"{where}: seed={printable(seed)} is no whole number from 0 to {MOST_SEED}.")
     kind, tone = cells.get("kind", ""), cells.get("tone", "")
     problems += _wrong_words(where, kind=kind, tone=tone)
@@ -104,12 +109,8 @@ def _entry(row: Row, where: str, problems: list[str]) -> Entry:
         where=where,
         picture=cells["path"],
         prompt=prompt,
-        seed=int(seed) if seed and _is_seed(seed) else None,
+        seed=read_seed(seed),
     )
-
-
-def _is_seed(word: str) -> bool:
-    return _SEED.fullmatch(word) is not None and int(word) <= MOST_SEED
 
 
 def _wrong_words(where: str, *, kind: str, tone: str) -> list[str]:
@@ -216,7 +217,7 @@ def _from_lines(text: str, where: str) -> list[Numbered]:
             continue
         words, *options = f" {line.strip()}".split(" --")
         seeds = [match[1] for option in options if (match := _SEED_OPTION.fullmatch(option))]
-        seed = int(seeds[-1]) if seeds and _is_seed(seeds[-1]) else None
+        seed = read_seed(seeds[-1]) if seeds else None
         if not words.strip():
             raise ConfigError(f"{where}, line {num}: has options and no prompt. Write one.")
         found.append(Numbered(where=f"{where}, line {num}", prompt=Prompt(text=words.strip()), seed=seed))
