@@ -191,7 +191,7 @@ def _names(value: str | None) -> list[str]:
     text = (value or "").strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
-    return [name for match in _ELEMENT.finditer(text) if (name := _inside(match) or match[3].strip())]
+    return [name for match in _ELEMENT.finditer(text) if (name := _inside(match) or (match[3] or "").strip())]
 
 
 def _inside(match: re.Match[str]) -> str:

@@ -219,13 +219,15 @@ def _notes_on_pictures(images: PictureFolder, material: Material) -> list[str]:
     notices = []
     if (bare := sum(not picture.prompt for picture in final)) and len(final) > 1:
         notices.append(
-            f"{images.option}: {pictures(bare)} without a prompt: each counts as a prompt of its own; if several "
-            "were drawn from one, the intervals are too narrow"
+            f"{images.option}: {pictures(bare)} without a prompt: each counts as a prompt of its own; if "
+            "several were drawn from one, the intervals are too narrow"
         )
     if note := note_on_sizes(images):
         notices.append(note)
     if num := count_animated(images):
-        notices.append(f"{images.option}: {num} of {pictures(len(final))} animated: the first frame is scored")
+        notices.append(
+            f"{images.option}: {num} of {pictures(len(final))} are animated: the first frame is scored"
+        )
     if len(final) == 1:
         notices.append(f"{images.option}: holds 1 picture: its scores have no interval")
     elif len({picture.prompt_index for picture in final}) == 1:

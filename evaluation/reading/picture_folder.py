@@ -140,9 +140,7 @@ def note_on_sizes(folder: PictureFolder) -> str | None:
 
 def count_animated(folder: PictureFolder) -> int:
     """How many of its PNG and WebP files hold several frames, by what stands before their pixels."""
-    return sum(
-        _is_animated(path) for path in folder.paths if path.suffix.lower() in (".png", ".webp")
-    )
+    return sum(_is_animated(path) for path in folder.paths if path.suffix.lower() in (".png", ".webp"))
 
 
 def same_folder(one: Path, other: Path) -> bool:

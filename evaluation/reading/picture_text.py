@@ -147,8 +147,9 @@ def _json_table(text: str) -> dict[str, object]:
 
 
 def _whole(value: object) -> int | None:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and 0 <= value <= MOST_SEED else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MOST_SEED else None
 
 
 def _sound(prompt: str) -> str:

@@ -58,6 +58,16 @@ def manifest(*rows: object, **top: object) -> str:
 NO_PROMPTS = (
     f"images=HERE/p: no picture has a prompt beside or inside it. Name them with prompts=FILE ({FORM})."
 )
+
+
+def bare(count: int) -> str:
+    """What is said of pictures without prompts."""
+    return (
+        f"images=HERE/p: {count} pictures without a prompt: each counts as a prompt of its own; if several "
+        "were drawn from one, the intervals are too narrow"
+    )
+
+
 ONE = "images=HERE/p: holds 1 picture: its scores have no interval"
 WRONG_CELLS = (
     'Put a text with commas into double quotes, and write numbers with a point: "a dog, running",0.5.'
@@ -71,16 +81,16 @@ FOLDERS = [
     Case("only ours", {"p/evaluation/a.png": picture()}, refused=[f"images=HERE/p: the folder is empty. Put pictures into it ({ENDINGS})."]),
     Case("one picture", {"p/a.png": picture()}, files_read=["a.png"], notices=[NO_PROMPTS, ONE]),
     Case("pictures in a folder of our name", {"p/a.png": picture(), "p/evaluation/b.png": picture(1)}, files_read=["a.png"], notices=["images=HERE/p: 1 picture in evaluation/ left out: scores are written there. Rename that folder to score them.", NO_PROMPTS, ONE]),
-    Case("mixed sizes", {"p/a.png": picture(), "p/b.png": picture(size=(16, 8)), "p/c.png": picture(1)}, files_read=["a.png", "b.png", "c.png"], notices=[NO_PROMPTS, "images=HERE/p: the pictures are of 2 sizes: 8x8 (2), 16x8 (1). Encoders see each cut or squeezed to one size."]),
-    Case("corrupt and zero bytes", {"p/a.png": b"\x89PNG\r\n\x1a\n" + bytes(30), "p/b.png": b"", "p/c.png": picture()}, files_read=["a.png", "b.png", "c.png"], notices=[NO_PROMPTS]),
+    Case("mixed sizes", {"p/a.png": picture(), "p/b.png": picture(size=(16, 8)), "p/c.png": picture(1)}, files_read=["a.png", "b.png", "c.png"], notices=[NO_PROMPTS, bare(3), "images=HERE/p: the pictures are of 2 sizes: 8x8 (2), 16x8 (1). Encoders see each cut or squeezed to one size."]),
+    Case("corrupt and zero bytes", {"p/a.png": b"\x89PNG\r\n\x1a\n" + bytes(30), "p/b.png": b"", "p/c.png": picture()}, files_read=["a.png", "b.png", "c.png"], notices=[NO_PROMPTS, bare(3)]),
     Case("formats that are not read", {"p/a.png": picture(), "p/b.tiff": b"x", "p/c.gif": b"x"}, files_read=["a.png"], notices=["images=HERE/p: left out, not a format that is read: 1 .gif", "images=HERE/p: left out, not a format that is read: 1 .tiff", NO_PROMPTS, ONE]),
-    Case("a loop of links", TWO, links={"p/loop": ".", "p/up": ".."}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS]),
-    Case("a link to nothing", TWO, links={"p/c.png": "gone.png"}, files_read=["a.png", "b.png"], notices=["images=HERE/p: left out, a link to nothing or no file: c.png", NO_PROMPTS]),
-    Case("odd names", numbered('p/a "quoted" \'one\'.png', "p/b\nline.png", "p/c 😀 <script>.png", f"p/{NO_TEXT}"), files_read=['a "quoted" \'one\'.png', "b\nline.png", "c 😀 <script>.png", "caf\\udce9.png"], notices=[NO_PROMPTS]),
+    Case("a loop of links", TWO, links={"p/loop": ".", "p/up": ".."}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS, bare(2)]),
+    Case("a link to nothing", TWO, links={"p/c.png": "gone.png"}, files_read=["a.png", "b.png"], notices=["images=HERE/p: left out, a link to nothing or no file: c.png", NO_PROMPTS, bare(2)]),
+    Case("odd names", numbered('p/a "quoted" \'one\'.png', "p/b\nline.png", "p/c 😀 <script>.png", f"p/{NO_TEXT}"), files_read=['a "quoted" \'one\'.png', "b\nline.png", "c 😀 <script>.png", "caf\\udce9.png"], notices=[NO_PROMPTS, bare(4)]),
     Case("a run", {**TWO, "p/samples/samples.json": "{}"}, refused=["images=HERE/p: this is the folder of a run. Use run=HERE/p."]),
     Case("samples of a run", {**TWO, "p/samples.json": "{}"}, refused=["images=HERE/p: these are all samples of a run. Use run=HERE, or give one set of them, such as HERE/p/final."]),
-    Case("a listing above that is broken", {**TWO, "samples.json": "["}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS]),
-    Case("texts that cannot be read", {**TWO, "p/a.txt": b"caf\xe9", "p/b.txt": ""}, files_read=["a.png", "b.png"], notices=["images=HERE/p: text files that are empty or not UTF-8: a.txt, b.txt", NO_PROMPTS]),
+    Case("a listing above that is broken", {**TWO, "samples.json": "["}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS, bare(2)]),
+    Case("texts that cannot be read", {**TWO, "p/a.txt": b"caf\xe9", "p/b.txt": ""}, files_read=["a.png", "b.png"], notices=["images=HERE/p: text files that are empty or not UTF-8: a.txt, b.txt", NO_PROMPTS, bare(2)]),
 ]  # fmt: skip
 
 OTHERS = [
@@ -92,7 +102,7 @@ OTHERS = [
     Case("refs the pictures by a link", TWO, {"refs": "same"}, links={"same": "p"}, refused=["refs=HERE/same: the references are the pictures themselves: every likeness would be perfect. Give another folder."]),
     Case("refs inside", {**TWO, "p/r/c.png": picture(5)}, {"refs": "p/r"}, refused=["refs=HERE/p/r: lies in images=HERE/p, so its pictures would be scored too. Put it beside that folder."]),
     Case("refs with all bytes", {**TWO, **numbered("r/x.png", "r/y.png"), "r/z.png": picture(9)}, {"refs": "r"}, refused=["refs=HERE/r: every picture that is scored is among them, byte for byte, so every likeness would be perfect. Give other references."]),
-    Case("refs with some bytes", {**TWO, "r/x.png": picture(0), "r/y.png": picture(9)}, {"refs": "r"}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS, "refs=HERE/r: 1 of 2 pictures that are scored are among them, byte for byte", "training is not given: copies are looked for among refs=HERE/r"]),
+    Case("refs with some bytes", {**TWO, "r/x.png": picture(0), "r/y.png": picture(9)}, {"refs": "r"}, files_read=["a.png", "b.png"], notices=[NO_PROMPTS, bare(2), "refs=HERE/r: 1 of 2 pictures that are scored are among them, byte for byte", "training is not given: copies are looked for among refs=HERE/r"]),
     Case("refs manifest missing", TWO, {"refs": "m.json"}, refused=["refs=HERE/m.json: no such file. Check the path."]),
     Case("refs manifest with nothing", {**TWO, "m.json": manifest({"prompt": "a"})}, {"refs": "m.json"}, refused=['refs=HERE/m.json: names no references. Write {"prompt": ..., "references": [files]}.']),
     Case("refs manifest with lost files", {**TWO, "m.json": manifest({"prompt": "a", "references": ["x.png", "y.png"]})}, {"refs": "m.json"}, refused=["refs=HERE/m.json: names 2 pictures that cannot be found, the first: HERE/x.png. Paths are relative to the manifest."]),
@@ -247,13 +257,16 @@ GRAPHS = st.dictionaries(
 @example(PARAMETERS)
 @example("[" * 100_000)
 @example("1" * 5000)
+@example(f"p00_s{2**64}")
+@example(f"a dog\nSteps: 4, Seed: {2**64}")
 def test_any_text_inside_a_picture_gives_a_prompt_that_a_file_can_hold(text: str) -> None:
     for parse in (parse_parameters, parse_comfy_graph, text_in_caption):
         found = parse(text)
         found.prompt.encode()
         assert found.prompt == found.prompt.strip() and "\0" not in found.prompt
-        assert found.seed is None or found.seed >= 0
-    parse_name(text)
+        assert found.seed is None or 0 <= found.seed < 2**64
+    place = parse_name(text)
+    assert place is None or place.seed is None or 0 <= place.seed < 2**64
 
 
 def check_prompt_file(file: Path, content: bytes) -> None:

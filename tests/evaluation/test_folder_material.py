@@ -1,5 +1,6 @@
 """Any folder of pictures becomes material: partners without the adapter, true pictures, notices."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from folder_toys import numbered, picture, put, read, seen
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from engine.config.errors import ConfigError
 from evaluation.reading.reference_folder import count_copies
@@ -143,6 +144,51 @@ def test_pictures_of_the_same_bytes_are_counted(tmp_path: Path) -> None:
     put(tmp_path, {**numbered("a.png", "b.png"), "c.png": picture(0), "d.png": picture(0)})
     notices = read(tmp_path).notices
     assert f"images={tmp_path}: 2 of 4 pictures have the bytes of another one, and count beside it" in notices
+
+
+def test_pictures_without_prompts_are_said_to_count_as_prompts_of_their_own(tmp_path: Path) -> None:
+    note = (
+        "without a prompt: each counts as a prompt of its own; if several were drawn from one, the intervals "
+        "are too narrow"
+    )
+    put(tmp_path, {**numbered("a.png", "b.png", "c.png"), "a.txt": "a dog"})
+    assert f"images={tmp_path}: 2 pictures {note}" in read(tmp_path).notices
+    put(tmp_path, {"b.txt": "a dog"})
+    assert f"images={tmp_path}: 1 picture {note}" in read(tmp_path).notices
+    put(tmp_path, {"c.txt": "a cat"})
+    assert read(tmp_path).notices == ()
+
+
+def animated(kind: str, *, frames: int, **options: object) -> bytes:
+    """A picture of several frames."""
+    first, *others = (Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in range(0, 40 * frames, 40))
+    stream = io.BytesIO()
+    first.save(stream, kind, save_all=True, append_images=others, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_animated_pictures_are_counted_and_still_ones_are_not(tmp_path: Path, kind: str) -> None:
+    ending, still = f".{kind.lower()}", io.BytesIO()
+    Image.new("RGB", (8, 8), (7, 7, 7)).save(still, kind, exif=Image.Exif())
+    put(tmp_path, {f"a{ending}": animated(kind, frames=3), f"b{ending}": animated(kind, frames=2)})
+    put(tmp_path, {f"c{ending}": animated(kind, frames=1), f"d{ending}": still.getvalue()})
+    moving = f"images={tmp_path}: 2 of 4 pictures are animated: the first frame is scored"
+    assert moving in read(tmp_path).notices
+    for name in "ab":
+        (tmp_path / f"{name}{ending}").unlink()
+    assert not any("first frame" in note for note in read(tmp_path).notices)
+
+
+def test_an_animated_picture_is_found_behind_long_texts_and_a_cut_one_is_passed_over(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a dog " * 5000)
+    whole = animated("PNG", frames=2, pnginfo=info)
+    put(tmp_path, {"a.png": whole, "b.png": whole[:10], "c.webp": b"RIFF", "d.png": b"", "e.png": whole[:40]})
+    assert (
+        f"images={tmp_path}: 1 of 5 pictures are animated: the first frame is scored"
+        in read(tmp_path).notices
+    )
 
 
 def test_words_that_change_nothing_are_told_or_refused(tmp_path: Path) -> None:

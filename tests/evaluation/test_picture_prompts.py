@@ -37,6 +37,12 @@ GRAPH = {
             "my_fox_v2_e000010_00_20240131120000_9",
             NamedPlace(prompt_index=0, seed=9, step="my_fox_v2_e000010"),
         ),
+        (f"p03_s{2**64 - 1}", NamedPlace(prompt_index=3, seed=2**64 - 1)),
+        (f"p03_s{2**64}", NamedPlace(prompt_index=3, seed=None)),
+        (
+            f"fox_000500_02_20240131120000_{2**64}",
+            NamedPlace(prompt_index=2, seed=None, step="fox_000500"),
+        ),
         ("p3_s42", None),
         ("p03_s42_upscaled", None),
         ("00001-42", None),
@@ -52,12 +58,20 @@ def test_names_of_ours_and_of_kohyas_trainer_say_prompt_and_seed(stem: str, plac
     [
         (PARAMETERS, "a red fox,  in snow\nsecond line", 42),
         ("a dog\nSteps: 4, Seed: 0", "a dog", 0),
+        ("a dog\nSteps: 4, Seed: -1, Size: 8x8", "a dog", None),
+        (f"a dog\nSteps: 4, Seed: {2**64 - 1}", "a dog", 2**64 - 1),
+        (f"a dog\nSteps: 4, Seed: {2**64}", "a dog", None),
+        (f"a dog\nSteps: 4, Seed: {10**40}", "a dog", None),
         ("Steps: 4, Seed: 9, Size: 8x8", "", 9),
         ("a dog\nNegative prompt: cat", "a dog", None),
         ("a dog, Steps: 4, Seed: 3", "a dog, Steps: 4, Seed: 3", None),
         ("a dog", "a dog", None),
         ("{a|b} dog\nSteps: 1, Variation seed: 5, Seed: 6", "{a|b} dog", 6),
         ('{"prompt": "a cat", "seed": "12", "steps": 4}', "a cat", 12),
+        ('{"prompt": "a cat", "seed": "-1"}', "a cat", None),
+        ('{"prompt": "a cat", "seed": -1}', "a cat", None),
+        (f'{{"prompt": "a cat", "seed": "{2**64}"}}', "a cat", None),
+        (f'{{"prompt": "a cat", "seed": {2**64}}}', "a cat", None),
         ("", "", None),
     ],
 )
@@ -172,6 +186,19 @@ def test_pictures_of_one_prompt_and_seed_are_numbered_by_place_where_no_file_was
     material = read(tmp_path)
     assert [(seed, file) for _, _, seed, file in seen(material)] == [(0, "a.png"), (1, "b.png"), (2, "c.png")]
     assert any("numbered by their place" in note for note in material.notices)
+
+
+def test_pictures_of_random_or_impossible_seeds_are_numbered_by_place_in_silence(tmp_path: Path) -> None:
+    texts = [{"parameters": f"a cat\nSteps: 1, Seed: {seed}"} for seed in (-1, -1, 2**64, 1)]
+    put(tmp_path, {f"{at}.png": picture(at, texts=text) for at, text in enumerate(texts)})
+    material = read(tmp_path)
+    assert [(seed, file) for _, _, seed, file in seen(material)] == [
+        (0, "0.png"),
+        (1, "3.png"),
+        (2, "1.png"),
+        (3, "2.png"),
+    ]
+    assert not any("one seed" in note for note in material.notices)
 
 
 def test_a_table_gives_prompts_seeds_and_what_is_known_of_them(tmp_path: Path) -> None:

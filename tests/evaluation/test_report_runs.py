@@ -67,6 +67,91 @@ def test_folders_of_pictures_are_reported_by_their_outputs_below_them(tmp_path: 
     assert page.runs[0].outcome is None
 
 
+def ask_something_else(material_at: Path, folder: Path, trigger: str = "prompt") -> Path:
+    """Scores of another question in a folder."""
+    material = full_material(material_at / "circle")
+    tools = tools_of_toys(CIRCLE, {str(index): (1.0, 0.0) for index in range(6)})  # without the trigger
+    folder.mkdir(parents=True, exist_ok=True)
+    write_outputs(score_material(replace(material, trigger=trigger), tools), folder)
+    return folder
+
+
+def test_a_run_that_is_scored_is_reported_itself_with_what_was_drawn_of_it_again(
+    tmp_path: Path, scored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = add_run(tmp_path / "a", scored)
+    ((one,), problems) = read_runs(run)
+    assert (one.name, one.folder, dict(one.options), problems) == ("a", run, {}, [])
+    shutil.copytree(scored, run / "evaluation" / "confirm")
+    (run / "evaluation" / "confirm" / "index.html").write_text("")
+    (run / "evaluation" / "unscored").mkdir()
+    runs, problems = read_runs(run)
+    assert ([one.name for one in runs], problems) == (["a", "a, confirm"], [])
+    page = report_page(run, runs, problems, beside=run)
+    assert [(row.link, row.outcome) for row in page.runs] == [
+        (None, "completed"),
+        ("evaluation/confirm/index.html", "completed"),
+    ]
+    assert [one.name for one in read_runs(run / "evaluation")[0]] == ["confirm"]
+    monkeypatch.chdir(run)
+    runs, problems = read_runs(Path())
+    assert [one.name for one in runs] == ["a", "a, confirm"]
+    assert report_page(Path(), runs, problems, beside=run).title == "Runs of a"
+
+
+def test_a_scored_folder_of_pictures_is_reported_once(tmp_path: Path, scored: Path) -> None:
+    shutil.copytree(scored, tmp_path / "photos" / "evaluation")
+    assert [one.name for one in read_runs(tmp_path / "photos")[0]] == ["photos"]
+    assert [one.name for one in read_runs(tmp_path / "photos" / "evaluation")[0]] == ["evaluation"]
+
+
+def test_what_was_drawn_again_stands_beside_runs_only_where_it_was_asked_the_same(
+    tmp_path: Path, scored: Path
+) -> None:
+    for name in "ab":
+        run = add_run(tmp_path / "runs" / name, scored)
+        ask_something_else(tmp_path, run / "evaluation" / "confirm")
+    runs, problems = read_runs(tmp_path / "runs")
+    assert [one.name for one in runs] == ["a", "b"]  # of as many rows, those of runs' own pictures
+    assert problems == [
+        "2 scored folders were asked another question (other prompts, seeds, references or encoders) and "
+        f"left out. See report={tmp_path}/runs/a/evaluation, report={tmp_path}/runs/b/evaluation"
+    ]
+    assert comparable(runs) == []
+    ask_something_else(tmp_path, tmp_path / "runs" / "b")
+    runs, problems = read_runs(tmp_path / "runs")
+    assert [one.name for one in runs] == ["a, confirm", "b", "b, confirm"]
+    assert problems[0].startswith("1 scored folder was asked another question")
+    assert problems[0].endswith(f"left out. See report={tmp_path}/runs/a")
+
+
+def test_a_link_to_a_folder_that_is_listed_is_left_out(tmp_path: Path, scored: Path) -> None:
+    add_run(tmp_path / "runs" / "b", scored)
+    add_run(tmp_path / "runs" / "c", None)
+    add_run(tmp_path / "elsewhere", scored)
+    for name, target in (("a", "b"), ("latest", "c"), ("far", "../elsewhere"), ("far2", "../elsewhere")):
+        (tmp_path / "runs" / name).symlink_to(target)
+    (tmp_path / "runs" / "loop").symlink_to(".")
+    (tmp_path / "runs" / "lost").symlink_to("gone")
+    runs, problems = read_runs(tmp_path / "runs")
+    assert [one.name for one in runs] == ["b", "far"]
+    assert problems == ["c: was not scored"]
+
+
+def test_options_are_of_runs_alone_where_a_folder_of_pictures_stands_beside_them(
+    tmp_path: Path, scored: Path
+) -> None:
+    shutil.copytree(scored, tmp_path / "photos" / "evaluation")
+    add_run(tmp_path / "a", scored, ["network.rank=8"])
+    assert [dict(one.options) for one in read_runs(tmp_path)[0]] == [{}, {}]
+    add_run(tmp_path / "b", scored, ["network.rank=4"])
+    assert [(one.name, dict(one.options)) for one in read_runs(tmp_path)[0]] == [
+        ("a", {"network.rank": "8"}),
+        ("b", {"network.rank": "4"}),
+        ("photos", {}),
+    ]
+
+
 def test_a_run_without_scores_and_one_with_broken_ones_are_told(tmp_path: Path, scored: Path) -> None:
     add_run(tmp_path / "a", scored)
     add_run(tmp_path / "b", None)
@@ -95,11 +180,9 @@ def test_a_folder_without_scored_runs_is_refused(tmp_path: Path) -> None:
 
 def test_runs_that_were_asked_other_questions_are_told_apart(tmp_path: Path, scored: Path) -> None:
     add_run(tmp_path / "a", scored)
-    other = add_run(tmp_path / "b", None)
-    material = full_material(tmp_path.parent / "circle")
-    tools = tools_of_toys(CIRCLE, {str(index): (1.0, 0.0) for index in range(6)})  # without the trigger
-    write_outputs(score_material(replace(material, trigger="prompt"), tools), other)
-    runs, _ = read_runs(tmp_path)
+    ask_something_else(tmp_path.parent, add_run(tmp_path / "b", None))
+    runs, problems = read_runs(tmp_path)
+    assert ([run.name for run in runs], problems) == (["a", "b"], [])  # neither question is that of most
     (notice,) = comparable(runs)
     assert "not all were asked the same question" in notice
 
