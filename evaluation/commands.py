@@ -112,7 +112,8 @@ def _score_run(arguments: Arguments) -> int:
     scored = _scored(arguments, folder, sources, cache_dir=cache_dir, drawn=drawn, given=given)
     if drawn is not None:  # other pictures than those that the run was tracked with
         return _tell(arguments, scored, drawn / "scores.json", drawn / "index.html")
-    print("\n".join(track_again(scored, folder, record, warn=_warn)))
+    for line in track_again(scored, folder, record, warn=_warn):
+        print(line)
     from pages.run_page import read_run_folder, write_run_page
 
     write_run_page(read_run_folder(folder), folder / "index.html")
@@ -122,6 +123,11 @@ def _score_run(arguments: Arguments) -> int:
 def _draw_run(arguments: Arguments, folder: Path, cache_dir: Path) -> Path | None:
     """Draw the run's pictures anew where other prompts or seeds are asked for; where they lie."""
     if not {"preset", "prompt_set", "prompts"} & arguments.given.keys():
+        if "strength" in arguments.given:
+            raise ConfigError(
+                f"strength={arguments.given['strength']}: the run's pictures are drawn already. Add preset= "
+                "or prompts= to draw others."
+            )
         return None
     from evaluation.drawing.drawing_plan import RunRequest
     from evaluation.drawing.generation import draw_for_scoring

@@ -163,7 +163,8 @@ def _find_faults(material: Material, tools: Tools, on_progress: Callable[[int, i
     """The material with its faulty pictures named; every picture is decoded once for all that looks at it."""
     paths = material.every_path()
     scored = [picture.path for of_set in material.pictures.values() for picture in of_set]
-    others = list(dict.fromkeys(path for path in paths if path not in set(scored)))
+    known = set(scored)
+    others = [path for path in paths if path not in known]
     tools.look(scored, on_progress=lambda done, _: on_progress(done, len(paths)))
     tools.look(
         others,

@@ -103,7 +103,7 @@ DISTRIBUTIONS = (
     _row(
         "distribution",
         "Distance of the distributions",
-        "KID: unbiased squared MMD of embeddings to the true pictures; 0 = the same distribution",
+        "KID: unbiased squared MMD of embeddings to the true pictures; 0 = the same, of independent pictures",
         measure_distribution,
     ),
     _row(

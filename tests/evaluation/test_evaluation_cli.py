@@ -69,7 +69,7 @@ def test_a_run_is_scored_shown_and_its_pages_written(run: Path, capsys: pytest.C
     likeness = scores.row("likeness")
     assert scores.objectives == ["likeness", "adherence"]
     assert likeness.base is not None and likeness.final is not None
-    first = out.splitlines()[1]
+    first = out.splitlines()[0]
     assert first.split()[0] == "likeness"
     assert f" {likeness.base.value:.3f} ± " in first and f" -> {likeness.final.value:.3f} ± " in first
     assert "n=3, 2 prompts" in first
@@ -100,6 +100,13 @@ def test_a_wanted_difference_is_answered_with_prompts_and_pictures(
     smaller = [line for line in out.splitlines() if "a difference of 0.05 in " in line]
     count = [[int(re.findall(r"(\d+) prompts", line)[0]) for line in of] for of in (lines, smaller)]
     assert all(few < many for few, many in zip(*count, strict=True))
+
+
+def test_a_strength_without_anything_to_draw_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = told(capsys, f"run={run}", "strength=0.5")
+    assert code == 2 and "strength=0.5: the run's pictures are drawn already. Add preset=" in err
 
 
 def test_faulty_pictures_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
