@@ -1,0 +1,1 @@
+"""The shared study: its folder, storage, trials and what they came to."""
