@@ -14,7 +14,7 @@ from engine.training.parts import Model, Pictures
 from engine.training.resume import Checkpoint, load_checkpoint
 from engine.training.setup import make_accelerator
 from engine.training.step import Objective
-from engine.training.tracker import TrackedRun
+from engine.training.tracker import TrackedRun, given_part
 from engine.training.tracking import Trackers, open_trackers
 
 
@@ -68,6 +68,7 @@ def open_run_trackers(
         config=plain_values(run),
         is_demo=is_demo(run.model),
         resumed_step=resumed_step,
+        part_of=given_part(),
     )
     return open_trackers(run.tracking, tracked, warn=warn)
 

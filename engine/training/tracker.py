@@ -1,6 +1,8 @@
 """What one tracker is told about a run, and what it does with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +15,34 @@ VALIDATION_LOSS = "val_loss"
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class PartOf:
+    """What a run is to the study that started it: where viewers show it, and under which name."""
+
+    group: str  # the study; a group that the user gave (tracking.group) goes before it
+    tracked_id: str  # the id and the name in viewers, in place of run_id: lora-t0007
+    job_type: str  # trial, confirm
+    tags: tuple[str, ...] = ()  # beside the user's
+
+
+_PART: ContextVar[PartOf | None] = ContextVar("what the run is part of", default=None)
+
+
+@contextmanager
+def tracked_as(part: PartOf) -> Iterator[None]:
+    """Runs that begin in this block are shown as part of a study."""
+    token = _PART.set(part)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
+def given_part() -> PartOf | None:
+    """What the caller of this run made it part of; None: it was started by itself."""
+    return _PART.get()
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class TrackedRun:
     """Which run is tracked."""
 
@@ -22,6 +52,7 @@ class TrackedRun:
     config: Mapping[str, object]  # the resolved options, nested, as plain values
     is_demo: bool  # True: nothing is uploaded unless tracking.wandb=online asks for it
     resumed_step: int | None = None  # last step that is already done; None = a run from its beginning
+    part_of: PartOf | None = None  # None: a single run, or one whose folder knows it
 
 
 class TrackedPicture(Protocol):

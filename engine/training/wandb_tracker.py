@@ -1,8 +1,10 @@
 """wandb: online when there is a login, else files in the run folder for a later `wandb sync`."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +12,7 @@ from engine.config.outcome import Outcome
 from engine.config.tracking import TrackingConfig, WandbMode
 from engine.training.tracker import (
     FinalScores,
+    PartOf,
     ScoredRow,
     TrackedPicture,
     TrackedRun,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 # a shell in which everything is online has not asked for the upload of this run.
 _PRIVACY = (WandbMode.disabled, WandbMode.offline, WandbMode.online)
 _DATA_DIR = "WANDB_DATA_DIR"
+_PART_FILE = "part_of.json"  # in the run's wandb folder: a trial that is scored again stays the same run
 _FLUSH_SECONDS = 1.0  # how much of the offline file a kill may cost
 _NETWORK_SECONDS = 30  # how long a start may wait for the server before the run stays on disk
 _UPLOAD_SECONDS = 300  # how long the end may wait for the upload; what is left is there for `wandb sync`
@@ -41,14 +45,15 @@ def open_wandb(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], No
     if mode is WandbMode.disabled:
         return None
     folder = run.folder / "wandb"
+    run = replace(run, part_of=run.part_of or _read_part(folder))
     if mode is WandbMode.online:
         try:
-            return WandbTracker(_start(config, run, "online"), folder)
+            return WandbTracker(_start(config, run, "online"), folder, part_of=run.part_of)
         except (wandb.Error, OSError) as error:
             warn(f"wandb: the server can't be reached ({error}); this run is kept offline")
     elif config.wandb is WandbMode.online:
         warn("tracking.wandb=online: no login, or WANDB_MODE says offline; this run is kept offline")
-    return WandbTracker(_start(config, run, "offline"), folder)
+    return WandbTracker(_start(config, run, "offline"), folder, part_of=run.part_of)
 
 
 def choose_mode(config: TrackingConfig, *, is_demo: bool) -> WandbMode:
@@ -90,10 +95,13 @@ class WandbTracker:
     the fall-back to offline need the unwrapped run in any case, and a tracker works without an Accelerator.
     """
 
-    def __init__(self, run: "wandb.Run", folder: Path) -> None:
-        """Take over an open wandb run whose files lie in folder."""
+    def __init__(self, run: "wandb.Run", folder: Path, *, part_of: PartOf | None = None) -> None:
+        """Take over an open wandb run whose files lie in folder; one that is part of a study is tagged."""
         self._run = run
         self._folder = folder
+        self._part_of = part_of
+        if part_of is not None:
+            (folder / _PART_FILE).write_text(json.dumps(asdict(part_of)), encoding="utf-8")
         run.define_metric("train/step")
         for names in ("train/*", "eval/*", "samples/*"):
             run.define_metric(names, step_metric="train/step")
@@ -123,9 +131,12 @@ class WandbTracker:
     def finish(self, outcome: Outcome) -> str | None:
         """Close the run; anything but a completed or pruned one is shown as failed.
 
+        The outcome is in the summary; in a study it is a tag too, by which its trials can be filtered.
         Returns the address of the run, or the command that uploads it.
         """
         self._run.summary["outcome"] = outcome.value
+        if self._part_of is not None:
+            self._run.tags = (*self._run.tags, f"outcome:{outcome.value}")
         self._run.finish(exit_code=0 if outcome in (Outcome.completed, Outcome.pruned) else 1)
         return sync_command(self._folder) if self._run.offline else f"wandb: {self._run.url}"
 
@@ -165,22 +176,33 @@ def sync_command(folder: Path) -> str:
 def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "offline"]) -> "wandb.Run":
     import wandb
 
+    part = run.part_of or PartOf(group="", tracked_id=run.run_id, job_type="")
     return wandb.init(
         project=config.project,
-        name=run.name,
-        id=run.run_id,
+        name=run.name if run.part_of is None else part.tracked_id,
+        id=part.tracked_id,
         resume="allow",
         reinit="finish_previous",
         dir=run.folder.absolute(),  # who starts us may run wandb already, from another working directory
         mode=mode,
-        group=config.group,
-        tags=list(config.tags),
+        group=config.group or part.group or None,
+        job_type=part.job_type or None,
+        tags=list(dict.fromkeys((*config.tags, *part.tags))),
         config=dict(run.config),
-        settings=_private_settings(),
+        settings=private_settings(),
     )
 
 
-def _private_settings() -> "wandb.Settings":
+def _read_part(folder: Path) -> PartOf | None:
+    """What an earlier start of the run was part of."""
+    try:
+        given = json.loads((folder / _PART_FILE).read_text(encoding="utf-8"))
+        return PartOf(**given | {"tags": tuple(given["tags"])})
+    except (OSError, ValueError, KeyError, TypeError):  # a single run, or a line that a kill cut short
+        return None
+
+
+def private_settings() -> "wandb.Settings":
     """No code, git, console text or machine facts; a start that gives up instead of hanging."""
     import wandb
 

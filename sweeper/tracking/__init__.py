@@ -1,0 +1,1 @@
+"""What a sweep leaves in wandb and in optuna-dashboard: the controller's run, pictures, views."""
