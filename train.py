@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -20,7 +21,7 @@ def main() -> None:
     register()
     with refusing():
         sys.argv[1:] = check_overrides(sys.argv[1:], Path(CONF))
-    run_composed()
+        run_composed()
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="config")
@@ -40,13 +41,13 @@ def run_composed(config: DictConfig) -> dict[str, float]:
 
         print(f"page     {write_inspect_page(inspect_batches(run, plan, console=console))}")
         return {}
-    from engine.training.job import Hooks
+    from engine.training.job import given_hooks
     from engine.training.summary import finish
     from engine.training.train import train
     from evaluation.in_run import scorer_of, scores_of
     from pages.run_page import read_run_folder, write_run_page
 
-    hooks = Hooks(score=scorer_of(run, plan.sources, device=plan.device))
+    hooks = replace(given_hooks(), score=scorer_of(run, plan.sources, device=plan.device))
     result = train(run, plan, console=console, hooks=hooks)
     scores, page = scores_of(result.folder), result.folder / "index.html"
     write_run_page(read_run_folder(result.folder), page)

@@ -47,7 +47,7 @@ def read_arguments(argv: Sequence[str]) -> Arguments:
         if word.startswith("-")
     ]
     overrides = [*flags.overrides, *(word for word in rest if not word.startswith("-"))]
-    if flags.cfg or flags.help:
+    if flags.cfg == "job" or flags.help:
         flags.resolve = True  # values as the run would see them, not references to other options
     return Arguments(flags=flags, overrides=overrides, problems=problems)
 
@@ -58,12 +58,15 @@ def split_override(text: str) -> tuple[str, str, str] | None:
     return (match["sign"], match["key"], match["value"]) if match else None
 
 
-def parse_override(text: str, *, takes_text: bool, takes_list: bool = False) -> Override | str:
+def parse_override(
+    text: str, *, takes_text: bool, takes_list: bool = False, sweeps: bool = False
+) -> Override | str:
     """One override by Hydra's grammar, or the sentence that refuses it.
 
     takes_text  the option holds a text: what the grammar reads as a number, or not at all (accents,
                 brackets, quotes), is taken as it was typed
     takes_list  for the advice on commas only
+    sweeps      several values are allowed
     """
     if text.startswith("~"):
         key = text[1:].split("=")[0]
@@ -80,6 +83,8 @@ def parse_override(text: str, *, takes_text: bool, takes_list: bool = False) -> 
             return OverridesParser.create().parse_overrides([quoted])[0]
         return f"{text}: the value can't be read. Put quotes around it: \"{key}='...'\"."
     if override.is_sweep_override():
+        if sweeps:
+            return override
         return f"{text}: {_sweep_advice(key, value, takes_text=takes_text, takes_list=takes_list)}"
     if takes_text and isinstance(override.value(), bool | int | float):
         return OverridesParser.create().parse_overrides([quoted])[0]
@@ -95,7 +100,7 @@ def _sweep_advice(key: str, value: str, *, takes_text: bool, takes_list: bool) -
     if takes_text:
         return f"a text with a comma needs quotes: \"{key}='{value}'\"."
     advice = f"A list is written {key}=[{value}]." if takes_list else "Give one value."
-    return f"several values make a sweep, and sweeps are not in this version yet. {advice}"
+    return f"several values make a sweep: add --multirun. {advice}"
 
 
 def _raise(message: str) -> NoReturn:

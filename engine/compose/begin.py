@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from engine.compose.load import load
+from engine.compose.placed import given_folder
 from engine.compose.plan import Plan, print_plan
 from engine.compose.plan_table import print_subsets
 from engine.compose.preflight import preflight
@@ -35,6 +37,7 @@ def begin(
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no terminal can show
     plan = preflight(run, draw_demo, check_scoring)
+    plan = replace(plan, folder=given_folder() or plan.folder)
     print_plan(run, plan, console)
     if run.dry_run or len(plan.scan.subsets) > 1:
         print_subsets(plan, console)

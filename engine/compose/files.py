@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engine.compose.options import FREE_FORM, Option, did_you_mean, find_option, is_section, type_problem
 from engine.compose.register import NETWORKS
+from engine.compose.sweep_options import GROUPS, SECTION, WHOLE_CONFIG, sweeper_problems
 from engine.config import LoRAConfig, NetworkConfig
 
 _SCHEMA = re.compile(r"/schema/network/(\w+)@_here_")
@@ -69,8 +70,8 @@ def used_files(chosen: Mapping[str, str], folders: ConfFolders) -> list[tuple[st
 
     chosen  what the command line picks; it wins over an experiment, which wins over the root config
     """
-    experiment = folders.file("experiment", chosen["experiment"]) if "experiment" in chosen else None
-    inherited = dict(_picks(_read(experiment))) if experiment else {}
+    whole = [folders.file(group, chosen[group]) for group in reversed(WHOLE_CONFIG) if group in chosen]
+    inherited = {group: name for file in whole if file for group, name in _picks(_read(file))}
     picks = {"": folders.config_name, **default_picks(folders), **inherited, **chosen}
     found = [(group, folders.file(group, name)) for group, name in picks.items() if isinstance(name, str)]
     return [(group, file) for group, file in found if file is not None]
@@ -98,8 +99,7 @@ def file_problems(files: Sequence[tuple[str, Path]], folders: ConfFolders) -> li
         if not isinstance(content, Mapping):
             problems.append(f"{folders.shown(file)}: not a mapping of options. Write option: value.")
             continue
-        prefix = "" if group in ("", "experiment") else f"{group}."
-        found = [*_pick_problems(content, folders), *_key_problems(content, prefix, network)]
+        found = [*_pick_problems(content, folders), *_content_problems(content, group, network)]
         problems += [f"{folders.shown(file)}: {problem}" for problem in found]
     return problems
 
@@ -112,6 +112,22 @@ def _pick_problems(content: Mapping[str, object], folders: ConfFolders) -> Itera
             yield f"{group}: unknown group{did_you_mean(group, folders.groups())}"
         elif problem := group_problem(group, name, folders):
             yield f"{group}={name}: {problem}"
+
+
+def _content_problems(
+    content: Mapping[str, object], group: str, network: type[NetworkConfig]
+) -> Iterator[str]:
+    if group in GROUPS:
+        inner = GROUPS[group].removeprefix(f"{SECTION}.").rstrip(".")
+        yield from sweeper_problems(
+            inner, {key: value for key, value in content.items() if key != "defaults"}
+        )
+        return
+    whole = group == "" or group in WHOLE_CONFIG
+    yield from _key_problems(content, "" if whole else f"{group}.", network)
+    settings = content.get("hydra") if whole else None
+    if isinstance(settings, Mapping) and isinstance(settings.get("sweeper"), Mapping):
+        yield from sweeper_problems("", settings["sweeper"])
 
 
 def _key_problems(content: Mapping[str, object], prefix: str, network: type[NetworkConfig]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -32,6 +33,14 @@ from engine.compose.options import (
 )
 from engine.compose.preflight import disk_problems
 from engine.compose.rules import broken_rules
+from engine.compose.sweep_options import (
+    SECTION,
+    WHOLE_CONFIG,
+    searched_problem,
+    searched_values,
+    sweeper_problems,
+    sweeper_schema,
+)
 from engine.config import ConfigError, NetworkConfig
 
 
@@ -40,6 +49,7 @@ class _Checked:
     """What is known while the overrides are walked through."""
 
     folders: ConfFolders
+    sweeps: bool = False  # whether options may have several values
     good: list[str] = field(default_factory=list)  # overrides in the form that Hydra takes
     problems: list[str] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)  # paths already complained about
@@ -57,9 +67,12 @@ def check_overrides(argv: Sequence[str], conf: Path) -> list[str]:
     if flags.hydra_help or flags.shell_completion:
         return list(argv)
     folders = _folders(arguments, conf)
-    state = _Checked(folders, problems=arguments.problems + _flag_problems(arguments, folders))
+    state = _Checked(folders, sweeps=bool(flags.multirun))
+    state.problems = arguments.problems + _flag_problems(arguments, folders)
     if folders.file("", folders.config_name) is None:
         raise ConfigError(state.problems)
+    if sweeper_schema() is None:
+        Plugins.instance()  # its types check what is said of sweeps
     picks, options = _split_groups(arguments.overrides, state)
     files = used_files(picks, folders)
     broken_files = file_problems(files, folders)
@@ -81,8 +94,6 @@ def _folders(arguments: Arguments, conf: Path) -> ConfFolders:
 
 def _flag_problems(arguments: Arguments, folders: ConfFolders) -> list[str]:
     flags, problems = arguments.flags, []
-    if flags.multirun:
-        problems.append("--multirun: sweeps are not in this version yet. Start each run by its own command.")
     if flags.experimental_rerun:
         problems.append("--experimental-rerun: not used here. The same command again continues a run.")
     for root in folders.roots:
@@ -105,18 +116,24 @@ def _split_groups(overrides: Sequence[str], state: _Checked) -> tuple[dict[str, 
             options.append(text)
             continue
         _, group, value = form
-        override = parse_override(text, takes_text=False)
+        override = parse_override(text, takes_text=False, sweeps=state.sweeps and group not in WHOLE_CONFIG)
         if isinstance(override, str):
             state.problems.append(override)
-        elif problem := group_problem(group, override.value(), state.folders):
+        elif problem := _pick_problem(group, override, state.folders):
             state.problems.append(f"{text.lstrip('+')}: {problem}")
         elif group in seen:
             state.problems.append(_given_twice(text, seen[group]))
         else:
-            picks[group] = value
+            if not override.is_sweep_override():
+                picks[group] = value
             state.good.append(with_sign(override, "" if group in defaults else "+"))
         seen.setdefault(group, value)
     return picks, options
+
+
+def _pick_problem(group: str, override: Override, folders: ConfFolders) -> str | None:
+    problems = (group_problem(group, name, folders) for name in searched_values(override))
+    return next((problem for problem in problems if problem), None)
 
 
 def _check_options(overrides: Sequence[str], network: type[NetworkConfig], state: _Checked) -> None:
@@ -143,10 +160,14 @@ def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> N
         state.problems.append(option)
         state.settled.update(meant_options(option))
         return
-    override = parse_override(text, takes_text=is_text(option), takes_list=is_list(option))
+    override = parse_override(
+        text, takes_text=is_text(option), takes_list=is_list(option), sweeps=state.sweeps
+    )
     problem: str | None
     if isinstance(override, str):
         problem = override
+    elif override.is_sweep_override():
+        problem = searched_problem(option, override)
     elif form[1] == FREE_FORM and not isinstance(override.value(), dict):
         problem = f"{text}: this option takes a mapping. Write {FREE_FORM}.name=value."
     elif is_section(option):
@@ -165,17 +186,29 @@ def _check_hydra(text: str, state: _Checked) -> None:
     override = parse_override(text, takes_text=True)
     if isinstance(override, str):
         state.problems.append(override)
+    elif problems := _sweeper_problems(override):
+        state.problems += problems
     elif _compose(state.folders, [_line(override)]) is None:
         state.problems.append(f"{text}: Hydra has no such option, or not with this value. Leave it out.")
     elif override.key_or_group == "hydra.mode":
-        state.problems.append(f"{text}: sweeps are not in this version yet. Leave it out.")
+        state.problems.append(f"{text}: write --multirun for a sweep, and nothing for a run.")
     else:
         state.good.append(_line(override))
 
 
+def _sweeper_problems(override: Override) -> list[str]:
+    key = override.key_or_group
+    if not key.startswith(f"{SECTION}."):
+        return []
+    return list(sweeper_problems(key.removeprefix(f"{SECTION}."), override.value()))
+
+
 def _check_run(state: _Checked, *, looking: bool) -> None:
     """Rules on the composed run; with problems found, the disk too, so that all are told together."""
-    config = _compose(state.folders, state.good)
+    single = [text for text in state.good if not (state.sweeps and _is_sweep(text))]
+    config = _compose(state.folders, single)
+    if config is not None and state.sweeps:
+        return  # the rest is asked of every candidate, not of the defaults alone
     if config is None:
         state.problems.append("these options can't be composed. Leave them out one by one to find which.")
         return
@@ -204,6 +237,11 @@ def _compose(folders: ConfFolders, overrides: list[str]) -> DictConfig | None:
 
 def _given_twice(text: str, before: str) -> str:
     return f"{text}: given twice (before: {before}). Give it once."
+
+
+def _is_sweep(text: str) -> bool:
+    override = parse_override(text, takes_text=False, sweeps=True)
+    return not isinstance(override, str) and override.is_sweep_override()
 
 
 def _line(override: Override) -> str:

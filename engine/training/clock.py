@@ -1,7 +1,7 @@
 """How long the phases of a run took."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -11,6 +11,7 @@ class Clock:
     def __init__(self) -> None:
         self.earlier = 0.0  # seconds that earlier starts of this run took
         self.by_phase: dict[str, float] = {}
+        self.on_phase: Callable[[str], None] = lambda name: None  # told the name of a phase that begins
         self._started = self._since = time.perf_counter()
         self._phase: str | None = None
 
@@ -19,6 +20,7 @@ class Clock:
         """Book the time inside the block to a phase, and not to the phase around it."""
         outer = self._phase
         self._enter(name)
+        self.on_phase(name)
         try:
             yield
         finally:

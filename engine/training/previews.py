@@ -10,7 +10,7 @@ from engine.sampling.draw_set import Drawer, Drawn, draw_set
 from engine.sampling.drawing_bar import drawing_bar
 from engine.sampling.picture_cache import BASE_PICTURES, PictureCache
 from engine.sampling.sample_folder import SampleFolder, SamplePlan
-from engine.training.job import Job
+from engine.training.job import Job, Moment
 from engine.training.parts import Model
 from engine.training.tracking import Trackers
 
@@ -60,7 +60,12 @@ class Gallery:
 
     def _draw_all(self, name: str, step: int, title: str, cache: PictureCache | None = None) -> Drawn:
         wanted = list_wanted(self._plan.prompts, self._plan.seeds)
-        with drawing_bar(self._job.console, title, total=len(wanted)) as on_progress:
+        with drawing_bar(self._job.console, title, total=len(wanted)) as show:
+
+            def on_progress(done: int) -> None:
+                show(done)
+                self._job.tell(Moment(doing="drawing", step=done, total_steps=len(wanted)))
+
             return self._draw(name, step, wanted, cache, on_progress)
 
     def _draw(

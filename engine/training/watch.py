@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.training.job import Job
+from engine.training.job import Job, Moment
 from engine.training.loop import StepReport
 from engine.training.parts import Model, Pictures
 from engine.training.previews import Gallery
@@ -67,6 +67,7 @@ class Watch:
         speed = self._speed(report)
         assert self._progress is not None
         self._progress.step(report.step, loss=report.loss, speed=speed)
+        self._tell(report)
         values = {"loss": report.loss, "lr": report.lr, "grad_norm": report.grad_norm}
         self._trackers.log(report.step, values | {"images_per_second": speed})
         last = report.step == self._start.loop_plan.total_steps
@@ -103,6 +104,10 @@ class Watch:
     def keep_final_losses(self) -> None:
         """Write the validation losses of the saved weights; an earlier start may have made the last step."""
         self._record.keep_final(self._last or self._record.take())
+
+    def _tell(self, report: StepReport) -> None:
+        total = self._start.loop_plan.total_steps
+        self._job.tell(Moment(doing="training", step=report.step, total_steps=total, loss=report.loss))
 
     def _note(self, step: int, losses: ValidationLosses) -> float:
         value = losses.mean()
