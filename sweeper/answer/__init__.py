@@ -1,1 +1,1 @@
-"""What a study found: pure functions from its records to the sentence, the numbers and the files of an answer."""
+"""The answer of a study: pure functions from its records to a sentence, numbers and files."""

@@ -39,6 +39,7 @@ class Ranked:
     number: int
     rank_value: float  # what it was ranked by, see Answer.rule; higher is better
     is_front: bool  # no other trial is at least as good everywhere and better somewhere
+    behind: str | None = None  # why it stands behind all that have None here: "adherence below the base's"
     anchored: Mapping[str, float] = field(default_factory=dict)  # objective -> 0 = base, 1 = true pictures
 
 
