@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ class PartOf:
     tracked_id: str  # the id and the name in viewers, in place of run_id: lora-t0007
     job_type: str  # trial, confirm
     tags: tuple[str, ...] = ()  # beside the user's
+    settings: Mapping[str, object] = field(default_factory=dict)  # searched key -> value, beside the config
 
 
 _PART: ContextVar[PartOf | None] = ContextVar("what the run is part of", default=None)

@@ -167,6 +167,15 @@ def _table(rows: Sequence[ScoredRow]) -> "wandb.Table":
     return table
 
 
+def searched_names(settings: Mapping[str, object]) -> dict[str, object]:
+    """The searched keys as wandb's viewers can name them: a dot would be read as a step into the config.
+
+    Flat and beside the config, since a picked group (optimizer) and an option in it (optimizer.lr) would
+    need one place there.
+    """
+    return {key.replace(".", "/"): value for key, value in settings.items()}
+
+
 def sync_command(folder: Path) -> str:
     """The line that uploads what lies below a run's wandb folder; a resumed run has a part for each start."""
     parts = [str(path) for path in sorted(folder.glob("offline-run-*"))]
@@ -188,7 +197,7 @@ def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "off
         group=config.group or part.group or None,
         job_type=part.job_type or None,
         tags=list(dict.fromkeys((*config.tags, *part.tags))),
-        config=dict(run.config),
+        config=dict(run.config) | ({"searched": searched_names(part.settings)} if part.settings else {}),
         settings=private_settings(),
     )
 

@@ -1,6 +1,7 @@
 """How the runs of a study are called in wandb: group = study, study-t0007, study-c0002, study-controller."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 
 from engine.training.tracker import PartOf
@@ -14,14 +15,22 @@ _SUFFIX_LENGTH = len("-controller")
 _HASH_LENGTH = 8
 
 
-def trial_part(study: str, number: int, *, phase: Phase = Phase.search, sampler: str = "tpe") -> PartOf:
-    """What a trial or a confirmation run of the study is tracked as."""
+def trial_part(
+    study: str,
+    number: int,
+    *,
+    settings: Mapping[str, object],
+    phase: Phase = Phase.search,
+    sampler: str = "tpe",
+) -> PartOf:
+    """What a trial or a confirmation run of the study is tracked as; settings: searched key -> value."""
     job_type, letter = _KIND[phase]
     return PartOf(
         group=group_of(study),
         tracked_id=f"{_plain(study)}-{letter}{number:04d}",
         job_type=job_type,
         tags=(f"sampler:{sampler}",),
+        settings=dict(settings),
     )
 
 

@@ -11,7 +11,10 @@ from engine.training.tracker import PartOf, TrackedRun, given_part, tracked_as
 from engine.training.tracking import Trackers
 from tests.wandb_file import LoggedRun, read_wandb_run
 
-PART = PartOf(group="lora", tracked_id="lora-t0007", job_type="trial", tags=("sampler:tpe",))
+SETTINGS = {"optimizer": "adamw", "optimizer.lr": 1e-3, "network.rank": 8}
+PART = PartOf(
+    group="lora", tracked_id="lora-t0007", job_type="trial", tags=("sampler:tpe",), settings=SETTINGS
+)
 OFFLINE = TrackingConfig(wandb=WandbMode.offline, project="toys", tags=["sks"])
 
 
@@ -25,6 +28,12 @@ def test_a_trial_bears_the_names_of_its_study_and_its_outcome_is_a_tag(tmp_path:
     assert logged.exit_code == 0
 
 
+def test_the_searched_keys_lie_flat_beside_the_config(tmp_path: Path) -> None:
+    config = _track(OFFLINE, _trial(tmp_path), Outcome.completed).config
+    assert config["searched"] == {"optimizer": "adamw", "optimizer/lr": 1e-3, "network/rank": 8}
+    assert config["seed"] == 7
+
+
 def test_a_group_that_the_user_gave_goes_before_the_study(tmp_path: Path) -> None:
     logged = _track(replace(OFFLINE, group="mine"), _trial(tmp_path), Outcome.completed)
     assert (logged.run.run_group, logged.run.run_id) == ("mine", "lora-t0007")
@@ -34,9 +43,11 @@ def test_a_trial_that_is_scored_outside_its_sweep_stays_the_same_wandb_run(tmp_p
     _track(OFFLINE, _trial(tmp_path), Outcome.interrupted)
     for path in tmp_path.rglob("*.wandb"):
         path.unlink()
-    run = _track(OFFLINE, replace(_trial(tmp_path), part_of=None), Outcome.completed).run
+    logged = _track(OFFLINE, replace(_trial(tmp_path), part_of=None), Outcome.completed)
+    run = logged.run
     assert (run.run_id, run.run_group, run.job_type) == ("lora-t0007", "lora", "trial")
     assert list(run.tags) == ["sks", "sampler:tpe", "outcome:completed"]
+    assert logged.config["searched"] == {"optimizer": "adamw", "optimizer/lr": 1e-3, "network/rank": 8}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"group": 1}'])
