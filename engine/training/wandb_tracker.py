@@ -34,7 +34,15 @@ _UPLOAD_SECONDS = 300  # how long the end may wait for the upload; what is left 
 
 
 def open_wandb(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], None]) -> "WandbTracker | None":
-    """Open the run below run.folder/wandb; None when it is switched off.
+    """Open the run below run.folder/wandb and track it; None when it is switched off. See open_run."""
+    folder = run.folder / "wandb"
+    run = replace(run, part_of=run.part_of or _read_part(folder))
+    opened = open_run(config, run, warn)
+    return None if opened is None else WandbTracker(opened, folder, part_of=run.part_of)
+
+
+def open_run(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], None]) -> "wandb.Run | None":
+    """Open a run of wandb's below run.folder/wandb; None when it is switched off.
 
     Where the server can't be reached, or tracking.wandb=online meets no login, the run stays on disk and
     warn gets a line about it.
@@ -44,16 +52,14 @@ def open_wandb(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], No
     mode = choose_mode(config, is_demo=run.is_demo)
     if mode is WandbMode.disabled:
         return None
-    folder = run.folder / "wandb"
-    run = replace(run, part_of=run.part_of or _read_part(folder))
     if mode is WandbMode.online:
         try:
-            return WandbTracker(_start(config, run, "online"), folder, part_of=run.part_of)
+            return _start(config, run, "online")
         except (wandb.Error, OSError) as error:
             warn(f"wandb: the server can't be reached ({error}); this run is kept offline")
     elif config.wandb is WandbMode.online:
         warn("tracking.wandb=online: no login, or WANDB_MODE says offline; this run is kept offline")
-    return WandbTracker(_start(config, run, "offline"), folder, part_of=run.part_of)
+    return _start(config, run, "offline")
 
 
 def choose_mode(config: TrackingConfig, *, is_demo: bool) -> WandbMode:
@@ -123,7 +129,7 @@ class WandbTracker:
     def scores(self, step: int, scores: FinalScores) -> None:
         """Scores under eval/, in the history and so in the summary; beside them a table of the pictures."""
         values: dict[str, object] = {f"eval/{name}": value for name, value in scores.values.items()}
-        with _staged_in(self._folder):
+        with staged_in(self._folder):
             if scores.rows:
                 values["eval/pictures"] = _table(scores.rows)
             self._run.log({"train/step": step} | values, step=step)
@@ -142,7 +148,7 @@ class WandbTracker:
 
 
 @contextmanager
-def _staged_in(folder: Path) -> Iterator[None]:
+def staged_in(folder: Path) -> Iterator[None]:
     """What a table is made of waits below the run, and not in the user's home, until it is uploaded."""
     before = os.environ.get(_DATA_DIR)
     os.environ[_DATA_DIR] = str(folder.absolute())
@@ -191,14 +197,14 @@ def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "off
         name=run.name if run.part_of is None else part.tracked_id,
         id=part.tracked_id,
         resume="allow",
-        reinit="finish_previous",
+        reinit="create_new",  # a sweep's own run is open beside its trials' in one process
         dir=run.folder.absolute(),  # who starts us may run wandb already, from another working directory
         mode=mode,
         group=config.group or part.group or None,
         job_type=part.job_type or None,
         tags=list(dict.fromkeys((*config.tags, *part.tags))),
         config=dict(run.config) | ({"searched": searched_names(part.settings)} if part.settings else {}),
-        settings=private_settings(),
+        settings=_private_settings(),
     )
 
 
@@ -211,7 +217,7 @@ def _read_part(folder: Path) -> PartOf | None:
         return None
 
 
-def private_settings() -> "wandb.Settings":
+def _private_settings() -> "wandb.Settings":
     """No code, git, console text or machine facts; a start that gives up instead of hanging."""
     import wandb
 
