@@ -32,7 +32,7 @@ def read_confirmations(record: StudyRecord, rule: WinnerRule) -> list[ConfirmedS
         settings,
         key=lambda one: (
             one.rank_value is None,
-            bool(one.num_failed) and not one.seeds,
+            not can_win(one),
             behind[one.of],
             -(one.rank_value or 0.0),
             one.of,
@@ -111,7 +111,7 @@ def _setting(
 
 
 def _by_seed(trials: Sequence[TrialRecord], objectives: Mapping[str, Direction]) -> dict[int, TrialRecord]:
-    """Training seed -> the first that completed, rising; what breaks a constraint was measured all the same."""
+    """Training seed -> the first that completed, rising; what breaks a constraint was measured too."""
     found: dict[int, TrialRecord] = {}
     for trial in complete_trials(trials, objectives):
         if trial.seed is not None:

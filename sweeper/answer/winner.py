@@ -153,7 +153,7 @@ def _anchored_rule(
 def _range_rule(trials: Sequence[TrialRecord], objectives: Mapping[str, Direction]) -> WinnerRule:
     ranges = {}
     for name, direction in objectives.items():
-        values = sorted((SIGNS[direction] * trial.values[name] for trial in trials)) or [0.0]
+        values = sorted(SIGNS[direction] * trial.values[name] for trial in trials) or [0.0]
         ranges[name] = (SIGNS[direction] * values[0], SIGNS[direction] * values[-1])
     notice = (
         f"none of {_listed(tuple(objectives))} can be anchored between the base model and true pictures: "
