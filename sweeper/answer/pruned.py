@@ -1,4 +1,4 @@
-"""What pruning stopped and saved, and whether the signal that it looked at ranks trials as the objectives do."""
+"""What pruning stopped and saved, and whether its signal ranks the trials as the objectives do."""
 
 from collections.abc import Mapping, Sequence
 from statistics import correlation
@@ -50,11 +50,13 @@ def signal_checks(record: StudyRecord) -> list[SignalCheck]:
     return checks
 
 
-def signal_warnings(record: StudyRecord, checks: Sequence[SignalCheck]) -> list[str]:
-    """A sentence for each objective that the signal does not rank, where it decided or at the end."""
+def signal_warnings(
+    record: StudyRecord, checks: Sequence[SignalCheck], objectives: Sequence[str]
+) -> list[str]:
+    """A sentence for each of these objectives that the signal does not rank, where it decided or at the end."""
     decided = {trial.steps_done for trial in record.trials if trial.outcome is Outcome.pruned}
     sentences = []
-    for objective in record.objectives:
+    for objective in objectives:
         weak = [
             (check.correlation, check)
             for check in checks
@@ -144,8 +146,8 @@ def _warning(signal: str, objective: str, low: float, check: SignalCheck) -> str
     blind = " The validation loss does not see luminance or over-training." if signal == "val_loss" else ""
     return (
         f"pruning looked at {signal}, which hardly ranks the trials as {objective} does: rank correlation "
-        f"{low:+.2f} over {check.n} complete trials at step {check.step}. It may have stopped good ones.{blind} "
-        "Prune on another metric (hydra.sweeper.prune.on) or not at all (hydra.sweeper.prune=null)."
+        f"{low:+.2f} over {check.n} complete trials at step {check.step}. It may have stopped good ones."
+        f"{blind} Prune on another metric (hydra.sweeper.prune.on) or not at all (hydra.sweeper.prune=null)."
     )
 
 
