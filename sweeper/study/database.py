@@ -201,7 +201,7 @@ class PatientStorage(BaseStorage):
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the server could not be reached or went away in the middle; also a wait for a lock or the pool."""
+    """Whether the server could not be reached or went away; also a wait for a lock or the pool."""
     from sqlalchemy import exc
 
     seen: BaseException | None = error

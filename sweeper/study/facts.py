@@ -100,15 +100,14 @@ def _with_progress(record: TrialRecord, trial: "FrozenTrial") -> TrialRecord:
     spans = spans_of(trial.user_attrs)
     lease = trial.user_attrs.get(LEASE)
     is_open = record.state in (TrialState.running, TrialState.waiting)
+    at_work = sum(end - begin for begin, end in spans)
     newest = lease if isinstance(lease, dict) and is_open else {}
     return replace(
         record,
         params=record.params or dict(trial.params),
         steps_done=max(record.steps_done, int(newest.get("steps_done", 0))),
         total_steps=record.total_steps or int(newest.get("total_steps", 0)),
-        seconds=record.seconds
-        if record.seconds and not is_open
-        else sum(end - begin for begin, end in spans),
+        seconds=at_work if is_open or not record.seconds else record.seconds,
     )
 
 

@@ -40,7 +40,7 @@ class MendingJournal(BaseJournalBackend):
         return iter(self._read_lines(log_number_from))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append whole lines and wait until they are on the disk; a full disk (OSError) leaves it as it was."""
+        """Append whole lines and wait for the disk; a full one (OSError) leaves the file as it was."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with file_lock(self._lock_path), self._path.open("r+b", buffering=0) as stream:
             end = self._mend(stream)

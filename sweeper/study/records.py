@@ -117,7 +117,9 @@ class StudyRecord:
     budget: Mapping[str, float] = field(default_factory=dict)  # as given: trials, hours, ...
     defaults: Mapping[str, object] = field(default_factory=dict)  # searched key -> its value in trial 0
     created: datetime | None = None
-    stopped: str | None = None  # why no more trials are started: "24 of 24 trials", "patience", a bug's traceback
+    stopped: str | None = (
+        None  # why no more trials are started: "24 of 24 trials", "patience", a bug's traceback
+    )
     is_demo: bool = False
     device: str | None = None  # cpu, cuda of the first trial
     threads: int | None = None  # of each trial's training
