@@ -92,9 +92,7 @@ def dimension_axis(dimension: SweepDimension, trials: Sequence[SweepTrial]) -> A
     if dimension.choices is not None or any(value.number is None for value in values):
         own = [choice.text for choice in dimension.choices or ()]
         texts = tuple(dict.fromkeys([*own, *(value.text for value in values)]))
-        return Axis(
-            title=dimension.label, choices=texts or ("–",), note=", ".join(notes), has_unused=unused
-        )
+        return Axis(title=dimension.label, choices=texts or ("–",), note=", ".join(notes), has_unused=unused)
     numbers = [value.number for value in values if value.number is not None]
     numbers += [end for end in (dimension.low, dimension.high) if end is not None]
     is_log = dimension.is_log and all(number > 0 for number in numbers)

@@ -19,6 +19,7 @@ class SweepObjective:
     direction: str = HIGHER  # higher, lower
     base: float | None = None  # the base model without adapter
     real: float | None = None  # true pictures
+    places: int = 3  # decimals of its values, the same on the whole page
 
     @property
     def is_lower(self) -> bool:

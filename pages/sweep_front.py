@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from html import escape
 from itertools import combinations
 
-from pages.gallery_data import MetricFacts, Number
-from pages.scatter import ScatterPoint, pareto_front
 from pages.sweep_axes import Axis, objective_axis
 from pages.sweep_data import SweepObjective, SweepPage, SweepTrial
 from pages.sweep_marks import (
@@ -43,22 +41,19 @@ def front_part(page: SweepPage) -> str:
     )
 
 
-def front_of(
-    pair: tuple[SweepObjective, SweepObjective], trials: Sequence[SweepTrial]
-) -> list[SweepTrial]:
+def front_of(pair: tuple[SweepObjective, SweepObjective], trials: Sequence[SweepTrial]) -> list[SweepTrial]:
     """The feasible trials that no other beats in both, from left to right."""
-    facts = tuple(MetricFacts(name=one.name, title=one.title, direction=one.direction) for one in pair)
-    points = {
-        str(trial.number): ScatterPoint(
-            name=str(trial.number),
-            x=Number(value=trial.values[pair[0].name]),
-            y=Number(value=trial.values[pair[1].name]),
-        )
+    places = {
+        trial.number: tuple(one.gain(trial.values[one.name]) for one in pair)
         for trial in trials
         if trial.rank is not None and all(one.name in trial.values for one in pair)
     }
-    by_name = {str(trial.number): trial for trial in trials}
-    return [by_name[point.name] for point in pareto_front(list(points.values()), (facts[0], facts[1]))]
+    front: list[int] = []
+    for number in sorted(places, key=lambda number: places[number], reverse=True):  # best in the first
+        if not front or places[number][1] > places[front[-1]][1] or places[number] == places[front[-1]]:
+            front.append(number)
+    by_number = {trial.number: trial for trial in trials}
+    return sorted((by_number[number] for number in front), key=lambda trial: trial.values[pair[0].name])
 
 
 def _box(
@@ -67,9 +62,7 @@ def _box(
     trials: tuple[Sequence[SweepTrial], Sequence[SweepTrial]],
 ) -> str:
     every, drawn = trials
-    across, up = (
-        objective_axis(one, every, others=[one.base, one.real], flip=False) for one in pair
-    )
+    across, up = (objective_axis(one, every, others=[one.base, one.real], flip=False) for one in pair)
     front = front_of(pair, every)
     on_front = {trial.number for trial in front}
     shown = [*(trial for trial in drawn if trial.number not in on_front), *front]
@@ -184,7 +177,9 @@ def _frame(across: Axis, up: Axis) -> list[str]:
     for tick in up.ticks():
         _, y = _pixels(0.0, tick.place)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>'
+        )
     for tick in across.ticks(8):
         x, _ = _pixels(tick.place, 0.0)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{BOTTOM}"/>')

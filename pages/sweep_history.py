@@ -9,7 +9,7 @@ from pages.charts import ticks
 from pages.numbers import plain_number
 from pages.sweep_axes import Axis, objective_axis
 from pages.sweep_data import COMPLETE, FAILED, PRUNED, SweepObjective, SweepPage, SweepTrial
-from pages.sweep_marks import places_of, role_class, title, trial_words
+from pages.sweep_marks import role_class, title, trial_words
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 96, 14, 246  # BOTTOM: of the plot; beneath it the lane of stopped trials
@@ -81,7 +81,9 @@ def _grid(frame: _Frame) -> list[str]:
     for tick in frame.axis.ticks():
         y = BOTTOM - tick.place * (BOTTOM - TOP)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>'
+        )
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}"/>')
     span = ticks(frame.first, frame.last, about=10) if frame.last > frame.first else [float(frame.first)]
     for number in (number for number in span if number == int(number)):
@@ -133,7 +135,7 @@ def _marks(
             parts.append(
                 f'<circle class="mark {style}" {data} cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{words}</circle>'
             )
-            parts += _role_label(page, objective, trial, (x, y))
+            parts += _role_label(objective, trial, (x, y))
         elif trial.state == PRUNED:
             parts.append(f'<path class="mark pruned" {data} d="M{x:.1f} {LANE - 5}v10">{words}</path>')
         elif trial.state == FAILED:
@@ -143,13 +145,11 @@ def _marks(
     return parts
 
 
-def _role_label(
-    page: SweepPage, objective: SweepObjective, trial: SweepTrial, place: tuple[float, float]
-) -> list[str]:
+def _role_label(objective: SweepObjective, trial: SweepTrial, place: tuple[float, float]) -> list[str]:
     if not trial.roles:
         return []
     x, y = place
-    value = plain_number(trial.values[objective.name], places_of(page, objective.name))
+    value = plain_number(trial.values[objective.name], objective.places)
     words = f"{' = '.join(trial.roles)} {value}"
     end = x > WIDTH / 2
     below = 19 if y < TOP + 20 else 4
@@ -206,5 +206,3 @@ def share_text(share: float) -> str:
     """61 %; what is not nothing is never 0 %."""
     percent = round(100 * share)
     return "< 1 %" if percent == 0 and share > 0 else f"{percent} %"
-
-

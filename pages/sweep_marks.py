@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from pages.numbers import places_for, plain_number
+from pages.numbers import plain_number
 from pages.picture_choice import evenly
 from pages.sweep_axes import cut
 from pages.sweep_data import COMPLETE, DEFAULT, WINNER, SweepPage, SweepTrial
@@ -16,7 +16,7 @@ def trial_words(trial: SweepTrial, page: SweepPage) -> str:
     """A trial in one line: what it came to, and its settings."""
     roles = f" ({', '.join(trial.roles)})" if trial.roles else ""
     scores = [
-        f"{objective.title} {plain_number(trial.values[objective.name], places_of(page, objective.name))}"
+        f"{objective.title} {plain_number(trial.values[objective.name], objective.places)}"
         for objective in page.objectives
         if objective.name in trial.values
     ]
@@ -29,11 +29,6 @@ def trial_words(trial: SweepTrial, page: SweepPage) -> str:
     return f"Trial {trial.number}{roles}: {came}" + (f" · {', '.join(settings)}" if settings else "")
 
 
-def places_of(page: SweepPage, objective: str) -> int:
-    """Decimals of an objective's values, the same on the whole page."""
-    return places_for(trial.values.get(objective) for trial in page.trials)
-
-
 def role_class(trial: SweepTrial) -> str:
     """The classes of its mark."""
     names = [name for name in (WINNER, DEFAULT) if name in trial.roles]
@@ -41,7 +36,7 @@ def role_class(trial: SweepTrial) -> str:
 
 
 def drawn_trials(trials: Sequence[SweepTrial], most: int = MAX_DRAWN) -> list[SweepTrial]:
-    """At most so many: those with a role, the front, the best quarter of the room, then evenly of the rest."""
+    """At most so many: those with a role, the best, then evenly of the others."""
     if len(trials) <= most:
         return list(trials)
     ordered = sorted(trials, key=lambda trial: (not trial.roles, trial.rank is None, trial.rank or 0))

@@ -80,9 +80,7 @@ def _columns(page: SweepPage, trials: Sequence[SweepTrial]) -> list[_Column]:
     return columns
 
 
-def _line(
-    trial: SweepTrial, columns: Sequence[_Column], levels: Sequence[dict[int, int]], words: str
-) -> str:
+def _line(trial: SweepTrial, columns: Sequence[_Column], levels: Sequence[dict[int, int]], words: str) -> str:
     heights = [column.height(trial) for column in columns]
     places = " ".join(
         f"{column.x:g},{UNUSED if y is None else y:.1f}" for column, y in zip(columns, heights, strict=True)
@@ -121,9 +119,7 @@ def _axis(column: _Column) -> str:
     if axis.has_unused:
         word = "no score" if column.is_objective else "not used"
         parts.append(f'<circle class="unused" cx="{x:g}" cy="{UNUSED}" r="4"/>')
-        parts.append(
-            f'<text class="tick" x="{x:g}" y="{UNUSED + 20}" text-anchor="middle">{word}</text>'
-        )
+        parts.append(f'<text class="tick" x="{x:g}" y="{UNUSED + 20}" text-anchor="middle">{word}</text>')
     return f"<g>{''.join(parts)}</g>"
 
 

@@ -46,7 +46,7 @@ def _slices(
     objective: SweepObjective,
     trials: tuple[Sequence[SweepTrial], Sequence[SweepTrial]],
 ) -> str:
-    every, drawn = trials
+    every, _ = trials
     up = objective_axis(objective, every, flip=False)
     boxes = [_slice(page, dimension, (objective, up), trials) for dimension in page.dimensions]
     head = f'<h3 class="choice-name">{escape(objective.title)} <small class="way">{up.note}</small></h3>'
@@ -89,7 +89,9 @@ def _frame(across: Axis, up: Axis, left: float) -> list[str]:
     for tick in up.ticks(4):
         y = _y(tick.place)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick.text}</text>'
+        )
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}"/>')
     marks = across.ticks(4)
     room = max(3, int((WIDTH - RIGHT - left) / max(1, len(marks)) / 8))
@@ -102,9 +104,7 @@ def _frame(across: Axis, up: Axis, left: float) -> list[str]:
         parts.append(
             f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(text)}{full}</text>'
         )
-        parts.append(
-            f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{BOTTOM}" y2="{BOTTOM + 4}"/>'
-        )
+        parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{BOTTOM}" y2="{BOTTOM + 4}"/>')
     if across.has_unused:
         x = _x(None, left)
         edge = left - 8
