@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def settle(space: "Space", look: "Look") -> "tuple[Space, list[str]]":
     """See Space.settled."""
     kept: list[Dimension] = []
-    lines, problems = list(space.notes), list[str]()
+    fallen, problems = list[tuple[str, str]](), list[str]()
     for dimension in space.dimensions:
         before = replace(space, dimensions=tuple(kept), start=())
         found = dimension if dimension.when is None else _decided(before, dimension, look)
@@ -28,11 +28,12 @@ def settle(space: "Space", look: "Look") -> "tuple[Space, list[str]]":
         elif found.startswith("when "):
             problems.append(found)
         else:
-            lines.append(found)
+            fallen.append((dimension.key, found))
     if problems:
         raise ConfigError(problems)
     settled = replace(space, dimensions=tuple(kept), notes=())
-    gone = {dimension.key for dimension in space.dimensions} - {dimension.key for dimension in kept}
+    gone = {key for key, _ in fallen} - {dimension.key for dimension in kept}
+    lines = [*space.notes, *(line for key, line in fallen if key in gone)]
     starts = [_without(settings, gone) for settings in space.start]
     problems = [problem for settings in starts for problem in _start_problems(settled, settings, look)]
     if problems:
@@ -70,7 +71,7 @@ def _decided(before: "Space", dimension: Dimension, look: "Look") -> Dimension |
 def _by_search(dimension: Dimension, condition: Condition, searched: list[Dimension]) -> Dimension | str:
     key = condition.key
     if any(other.choices is None and not other.integer for other in searched):
-        return f"when '{condition}': {key} is searched over an interval, which has no single values. Use choices."
+        return f"when '{condition}': {key} is an interval, without single values. Use choices."
     for value in condition.values:
         if not any(is_inside(other, value) for other in searched):
             where = " and ".join(grammar_of(other) for other in searched)
