@@ -20,7 +20,7 @@ class OrderedSampler(BaseSampler):
     The study keeps true values in categorical distributions. Without this, samplers learn nothing about 16
     from 8 and 32. Two more things differ in what the inner sampler sees: intervals that were widened since
     are the present ones in earlier trials too, and ended trials that lie outside of the space (defaults that
-    are none of the choices) are hidden: one trial without a parameter takes it out of joint sampling for good.
+    are none of the choices) are hidden: one trial without a parameter ends joint sampling of it for good.
     GridSampler and BruteForceSampler look values up, so they are shown the study as it is.
     """
 
