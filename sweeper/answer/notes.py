@@ -6,11 +6,13 @@ from engine.config.outcome import Outcome
 from sweeper.answer.confirm import BASELINE
 from sweeper.answer.pareto import complete_trials
 from sweeper.answer.pruned import signal_warnings
-from sweeper.answer.records import Pruned, SignalCheck
+from sweeper.answer.records import Pruned, SignalCheck, Verdict
 from sweeper.answer.verdict import Facts, Said
 from sweeper.answer.winner import WinnerRule
 from sweeper.answer.words import number_words, runs_words, seconds_words, trials_words, verdict_words
 from sweeper.study.records import TrialState
+
+_CLEAR = (Verdict.better, Verdict.worse)
 
 
 def details_of(facts: Facts, said: Said, pruned: Pruned) -> Iterator[str]:
@@ -20,7 +22,7 @@ def details_of(facts: Facts, said: Said, pruned: Pruned) -> Iterator[str]:
         for name, difference in winner.differences.items():
             yield verdict_words(name, difference)
         for name, excess in winner.optimism.items():
-            if winner.differences:
+            if name in winner.differences and winner.differences[name].verdict in _CLEAR:
                 way = "more" if excess > 0 else "less"
                 gain = f"{name}: the search had shown {number_words(abs(excess))} {way}"
                 yield f"{gain} than fresh seeds and prompts confirm"
@@ -48,8 +50,8 @@ def notices_of(facts: Facts, said: Said, rule: WinnerRule, checks: Sequence[Sign
     for setting in facts.confirmed:
         if setting.num_failed:
             yield (
-                f"trial {setting.of}: {runs_words(setting.num_failed)} did not complete within the constraints, "
-                "so that it cannot win."
+                f"trial {setting.of}: {runs_words(setting.num_failed)} did not complete within the "
+                "constraints, so that it cannot win."
             )
     if facts.confirmed and said.is_confirmed and facts.confirmed[0].of != said.winner:
         ahead = facts.confirmed[0].of

@@ -53,7 +53,7 @@ def signal_checks(record: StudyRecord) -> list[SignalCheck]:
 def signal_warnings(
     record: StudyRecord, checks: Sequence[SignalCheck], objectives: Sequence[str]
 ) -> list[str]:
-    """A sentence for each of these objectives that the signal does not rank, where it decided or at the end."""
+    """A sentence for each objective that the signal does not rank, where it decided or at its end."""
     decided = {trial.steps_done for trial in record.trials if trial.outcome is Outcome.pruned}
     sentences = []
     for objective in objectives:
