@@ -22,6 +22,7 @@ class Budget:
     hours: float | None = None  # in which at least one worker was at work, search and confirmation together
     gpu_hours: float | None = None  # summed over the workers, each of which has one place of the launcher
     patience: int | None = None  # trials in a row that ended without a better one
+    only_queued: bool = False  # nothing is proposed: all trials are in the queue, as those of a grid are
 
 
 def has_begun(trial: "FrozenTrial") -> bool:

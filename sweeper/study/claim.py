@@ -135,12 +135,16 @@ class TrialQueue:
                 return False
             self._write_constraints(trial, record.constraints)
             self._storage.set_trial_user_attr(trial._trial_id, FACTS, facts_json(record))
-            values = list(record.values.values()) if record.state is TrialState.complete else None
+            values = self._values(record) if record.state is TrialState.complete else None
             told = {"token": claim.token, "state": _STATES[record.state], "values": values}
             self._storage.set_trial_user_attr(trial._trial_id, TOLD, told)
             self._close(trial, how="told", ended=time.time())
             self._set_state(trial, _STATES[record.state], values)
             return True
+
+    def _values(self, record: TrialRecord) -> list[float]:
+        names = self._study.metric_names or list(record.values)
+        return [float(record.values[name]) for name in names]
 
     def put_back_stale(self) -> None:
         """Let trials wait again whose workers are gone; asking for a trial does it too."""
@@ -196,7 +200,7 @@ class TrialQueue:
         for trial in waiting:
             if not has_begun(trial) and (claim := self._take(trial)):
                 return claim
-        if self._phase is Phase.search:
+        if self._phase is Phase.search and not self._budget.only_queued:
             return self._create()
         return self._none(trials, f"all {len(trials)} trials of the queue")
 

@@ -74,8 +74,13 @@ def facts_json(record: TrialRecord) -> dict[str, object]:
     return facts
 
 
-def record_of(trial: "FrozenTrial", folder: StudyFolder, phase: Phase) -> TrialRecord:
-    """The record of a stored trial; a running one shows how far its last sign of life says it is."""
+def record_of(
+    trial: "FrozenTrial", folder: StudyFolder, phase: Phase, objectives: Sequence[str] = ()
+) -> TrialRecord:
+    """The record of a stored trial; a running one shows how far its last sign of life says it is.
+
+    objectives  their names in order, for values that were told without facts
+    """
     attributes = trial.user_attrs
     facts = attributes.get(FACTS)
     own = {name: _from_json(name, value) for name, value in (facts or {}).items() if name in _DEFAULTS}
@@ -93,10 +98,10 @@ def record_of(trial: "FrozenTrial", folder: StudyFolder, phase: Phase) -> TrialR
         restarts=max(0, len(starts) - 1),
         **own,  # type: ignore[arg-type]  # names and types are facts_json's own
     )
-    return _with_progress(record, trial)
+    return _with_progress(record, trial, objectives)
 
 
-def _with_progress(record: TrialRecord, trial: "FrozenTrial") -> TrialRecord:
+def _with_progress(record: TrialRecord, trial: "FrozenTrial", objectives: Sequence[str]) -> TrialRecord:
     spans = spans_of(trial.user_attrs)
     lease = trial.user_attrs.get(LEASE)
     is_open = record.state in (TrialState.running, TrialState.waiting)
@@ -105,6 +110,7 @@ def _with_progress(record: TrialRecord, trial: "FrozenTrial") -> TrialRecord:
     return replace(
         record,
         params=record.params or dict(trial.params),
+        values=record.values or dict(zip(objectives, trial.values or (), strict=False)),
         steps_done=max(record.steps_done, int(newest.get("steps_done", 0))),
         total_steps=record.total_steps or int(newest.get("total_steps", 0)),
         seconds=at_work if is_open or not record.seconds else record.seconds,

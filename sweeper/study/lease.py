@@ -77,9 +77,7 @@ class Lease:
         try:
             return self._sign()
         except (OSError, StorageInternalError):
-            return (
-                None  # a full disk, a server away for long: the training need not end, and tell will say it
-            )
+            return None  # a full disk, a server away for long: no reason to end; tell will say it
 
     def _sign(self) -> str | None:
         from optuna.exceptions import UpdateFinishedTrialError
