@@ -23,9 +23,7 @@ def details_of(facts: Facts, said: Said, pruned: Pruned) -> Iterator[str]:
             yield verdict_words(name, difference)
         for name, excess in winner.optimism.items():
             if name in winner.differences and winner.differences[name].verdict in _CLEAR:
-                way = "more" if excess > 0 else "less"
-                gain = f"{name}: the search had shown {number_words(abs(excess))} {way}"
-                yield f"{gain} than fresh seeds and prompts confirm"
+                yield _optimism_words(name, excess)
     if facts.importances.shares:
         shares = [
             f"{facts.names.get(key, key)} {100 * share:.0f} %"
@@ -67,3 +65,12 @@ def notices_of(facts: Facts, said: Said, rule: WinnerRule, checks: Sequence[Sign
     for trial in record.trials:
         if trial.state is TrialState.complete and trial.number not in known:
             yield f"trial {trial.number} completed without a value of every objective, and is left out."
+
+
+def _optimism_words(name: str, excess: float) -> str:
+    if round(excess, 3) == 0:
+        return f"{name}: fresh seeds and prompts confirm what the search had shown"
+    way = "more" if excess > 0 else "less"
+    return (
+        f"{name}: the search had shown {number_words(abs(excess))} {way} than fresh seeds and prompts confirm"
+    )

@@ -34,7 +34,7 @@ def print_answer(
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             indent = len(line) - len(line.lstrip())
-            console.print(Padding(Text(line.strip()), (0, 0, 0, indent)))
+            console.print(Padding(Text(line.strip()), (0, 0, 0, indent), expand=False))
 
 
 def lines_of_answer(record: StudyRecord, answer: Answer) -> list[str]:
