@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from sweeper.space.grammar import grammar_of
+from sweeper.space.names import parameter_names
 from sweeper.space.overrides import overrides_of, text_of
 from sweeper.study.records import Dimension
 
@@ -68,3 +69,26 @@ def _texts(facts: object) -> dict[str, str]:
 def _start(rows: object) -> str:
     assert isinstance(rows, list), "space_facts wrote a list"
     return "; ".join(" ".join(row) or "the defaults" for row in rows) or "nothing"
+
+
+def cannot_extend(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """A sentence for each parameter that is too different for one study: Optuna fixes choices and scale."""
+    before = dict(_named(dimensions_of(old)))
+    lines = []
+    for name, dimension in _named(dimensions_of(new)):
+        if name in before and _kind(before[name]) != _kind(dimension):
+            was, now = grammar_of(before[name]), grammar_of(dimension)
+            lines.append(
+                f"{dimension.key}: {was} -> {now}: one study can't hold both. "
+                "Only the ends of intervals can be extended; take hydra.sweeper.on_change=fork."
+            )
+    return lines
+
+
+def _named(dimensions: tuple[Dimension, ...]) -> list[tuple[str, Dimension]]:
+    return list(zip(parameter_names(dimensions), dimensions, strict=True))
+
+
+def _kind(dimension: Dimension) -> tuple[object, ...]:
+    choices = dimension.choices and tuple(text_of(value) for value in dimension.choices)
+    return (choices, dimension.log, dimension.integer)

@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeper.space.space import parameter_names
+from sweeper.space.names import parameter_names
 from sweeper.space.suggest import distribution_of
 from sweeper.study.records import Dimension
 

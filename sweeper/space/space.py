@@ -1,13 +1,14 @@
 """A search space: its dimensions in the order in which they are decided, and what is tried first."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.config import ConfigError
 from sweeper.space.conditions import read_condition
 from sweeper.space.facts import space_facts
 from sweeper.space.keys import Groups
+from sweeper.space.names import parameter_names
 from sweeper.space.overrides import overrides_of
 from sweeper.study.records import Dimension
 
@@ -132,11 +133,3 @@ class Space:
     def facts(self) -> dict[str, object]:
         """The space as JSON, for study.json."""
         return space_facts(self.dimensions, self.fixed, self.start)
-
-
-def parameter_names(dimensions: Sequence[Dimension]) -> list[str]:
-    """One name a dimension: its key, and its condition behind it where an earlier one has the key."""
-    names: list[str] = []
-    for dimension in dimensions:
-        names.append(f"{dimension.key}@{dimension.when}" if dimension.key in names else dimension.key)
-    return names
