@@ -75,7 +75,7 @@ def build_workspace(
         sections=build_sections(record, names),
         settings=ws.WorkspaceSettings(max_runs=min(max(10, num_runs), _MAX_RUNS)),
         runset_settings=ws.RunsetSettings(
-            filters=f"Metric('Group') == {json.dumps(group, ensure_ascii=False)}",  # its own comparison breaks at a quote
+            filters=f"Metric('Group') == {json.dumps(group, ensure_ascii=False)}",
             order=[order],
             baseline_run=trial_part(record.name, 0, settings={}).tracked_id,
             pinned_columns=[f"summary:{scored(name)}" for name in record.objectives],
