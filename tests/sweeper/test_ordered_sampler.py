@@ -102,7 +102,10 @@ def test_every_sampler_gives_true_values_without_warnings(
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
 
 
-@pytest.mark.parametrize("name", ["tpe", "tpe by groups", "gp", "qmc", "random", "nsga-ii"])
+@pytest.mark.parametrize(
+    "name",
+    ["tpe", "tpe by groups", pytest.param("gp", marks=pytest.mark.slow), "qmc", "random", "nsga-ii"],
+)
 def test_several_objectives_and_running_trials_are_taken(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

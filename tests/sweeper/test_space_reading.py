@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -391,13 +391,11 @@ def test_a_trial_is_given_settings_with_true_keys_and_values() -> None:
     )
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     seen = [suggest(study.ask(), space, look) for _ in range(20)]
-    for settings, frozen in zip(seen, study.trials, strict=True):
-        assert settings["network.layers"] in (["attention"], ["attention", "feed_forward"])
+    for found, frozen in zip(seen, study.trials, strict=True):
+        assert found["network.layers"] in (["attention"], ["attention", "feed_forward"])
         adamw = {"network.layers", "optimizer", "optimizer.lr"}
-        assert settings.keys() == (
-            adamw if settings["optimizer"] == "adamw" else adamw | {"optimizer.args.d_coef"}
-        )
-        assert ("optimizer.lr" in frozen.params) == (settings["optimizer"] == "adamw")
+        assert found.keys() == (adamw if found["optimizer"] == "adamw" else adamw | {"optimizer.args.d_coef"})
+        assert ("optimizer.lr" in frozen.params) == (found["optimizer"] == "adamw")
     again = optuna.Trial(study, study.trials[0]._trial_id)
     assert suggest(again, space, look) == seen[0], "a trial that is gone on with keeps its settings"
 
@@ -410,14 +408,14 @@ def test_the_defaults_are_enqueued_with_what_lies_inside_of_the_space() -> None:
         start=[{}, {"network.rank": 8, "optimizer": "prodigy", "seed": 3}],
     )
     study = optuna.create_study()
-    for settings in space.start:
-        study.enqueue_trial(parameters_of(space, settings, look), user_attrs={"settings": dict(settings)})
+    for start in space.start:
+        study.enqueue_trial(parameters_of(space, start, look), user_attrs={"settings": dict(start)})
     assert parameters_of(space, {}, look) == {
         "optimizer": "adamw",
         "optimizer.lr": 0.003,
     }  # rank 16 is outside
-    for settings in space.start:
-        assert suggest_given(study.ask(), space, settings, look) == settings
+    for start in space.start:
+        assert suggest_given(study.ask(), space, start, look) == start
     assert [one.params for one in study.trials] == [
         {"optimizer": "adamw", "optimizer.lr": 0.003},
         {"network.rank": 8, "optimizer": "prodigy"},
@@ -427,7 +425,8 @@ def test_the_defaults_are_enqueued_with_what_lies_inside_of_the_space() -> None:
 KEYS = ("seed", "network.rank", "training.steps", "dataset.batch_size")
 
 
-@given(st.lists(st.lists(st.integers(1, 50), min_size=2, max_size=4, unique=True), min_size=1, max_size=4))
+@settings(max_examples=40)
+@given(st.lists(st.lists(st.integers(1, 50), min_size=2, max_size=4, unique=True), min_size=1, max_size=3))
 def test_a_grid_has_every_combination_once(values: list[list[int]]) -> None:
     params = {key: ",".join(map(str, choices)) for key, choices in zip(KEYS, values, strict=False)}
     space = read_space(_config(params=params), [], GROUPS)
