@@ -1,5 +1,6 @@
 """Two objectives against each other: the trials, the front of the best, the base model and true pictures."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from itertools import combinations
@@ -14,6 +15,7 @@ from pages.sweep_marks import (
     drawn_trials,
     left_out_words,
     role_class,
+    scroller,
     title,
     trial_words,
 )
@@ -46,7 +48,7 @@ def front_of(pair: tuple[SweepObjective, SweepObjective], trials: Sequence[Sweep
     places = {
         trial.number: tuple(one.gain(trial.values[one.name]) for one in pair)
         for trial in trials
-        if trial.rank is not None and all(one.name in trial.values for one in pair)
+        if trial.rank is not None and _has_both(trial, pair)
     }
     front: list[int] = []
     for number in sorted(places, key=lambda number: places[number], reverse=True):  # best in the first
@@ -61,14 +63,14 @@ def _box(
     pair: tuple[SweepObjective, SweepObjective],
     trials: tuple[Sequence[SweepTrial], Sequence[SweepTrial]],
 ) -> str:
-    every, drawn = trials
+    every, drawn = ([trial for trial in group if _has_both(trial, pair)] for group in trials)
     across, up = (objective_axis(one, every, others=[one.base, one.real], flip=False) for one in pair)
     front = front_of(pair, every)
     on_front = {trial.number for trial in front}
     shown = [*(trial for trial in drawn if trial.number not in on_front), *front]
     shown.sort(key=lambda trial: bool(trial.roles))
     corners = " ".join("{:.1f},{:.1f}".format(*_place(trial, pair, (across, up))) for trial in front)
-    labels = _Labels()
+    labels = _Labels([_place(trial, pair, (across, up)) for trial in shown if trial.roles or trial in front])
     body = [*_frame(across, up), f'<polyline class="front-line" points="{corners}"/>']
     body += [_mark(trial, page, (pair, (across, up)), trial.number in on_front) for trial in shown]
     body += _anchors(pair, (across, up), labels)
@@ -76,19 +78,26 @@ def _box(
         if trial.roles or trial.number in on_front:
             words = " = ".join(trial.roles) or str(trial.number)
             body.append(labels.text(words, _place(trial, pair, (across, up)), is_loud=bool(trial.roles)))
+    plot = (
+        f'<svg class="chart front" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(pair[0].title)} against {escape(pair[1].title)}">{"".join(body)}</svg>'
+    )
     return (
         f'<div class="box"><h3>{escape(pair[1].title)} <small class="way">up, {up.note}</small></h3>'
-        f'<div class="scroll plots"><svg class="chart front" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(pair[0].title)} against {escape(pair[1].title)}">{"".join(body)}</svg></div>'
+        f"{scroller(plot, 'scatter of trials')}"
         f'<p class="axis-title">{escape(pair[0].title)} <small class="way">across, {across.note}</small></p>'
         "</div>"
     )
 
 
+def _has_both(trial: SweepTrial, pair: tuple[SweepObjective, SweepObjective]) -> bool:
+    return all(math.isfinite(trial.values.get(one.name, math.nan)) for one in pair)
+
+
 def _place(
     trial: SweepTrial, pair: tuple[SweepObjective, SweepObjective], axes: tuple[Axis, Axis]
 ) -> tuple[float, float]:
-    """Where the trial lies; a value that no axis holds lies at the low end."""
+    """Where the trial lies."""
     x, y = (axis.place_number(trial.values[one.name]) for one, axis in zip(pair, axes, strict=True))
     return _pixels(x or 0.0, y or 0.0)
 
@@ -104,8 +113,6 @@ def _mark(
     is_front: bool,
 ) -> str:
     pair, axes = where
-    if any(one.name not in trial.values for one in pair):
-        return ""
     x, y = _place(trial, pair, axes)
     style = [role_class(trial).replace("is-front", "").strip(), "on-front" if is_front else ""]
     style += ["infeasible"] if trial.rank is None else []
@@ -148,8 +155,8 @@ def _anchors(
 class _Labels:
     """Names beside points, none over another; one without room is left out."""
 
-    def __init__(self) -> None:
-        self._taken: list[tuple[float, float, float, float]] = []
+    def __init__(self, marks: Sequence[tuple[float, float]]) -> None:
+        self._taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
 
     def text(self, words: str, place: tuple[float, float], *, is_loud: bool) -> str:
         """The <text>; "" where there is no room for it."""

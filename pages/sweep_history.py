@@ -9,11 +9,11 @@ from pages.charts import ticks
 from pages.numbers import plain_number
 from pages.sweep_axes import Axis, objective_axis
 from pages.sweep_data import COMPLETE, FAILED, PRUNED, SweepObjective, SweepPage, SweepTrial
-from pages.sweep_marks import role_class, title, trial_words
+from pages.sweep_marks import role_class, scroller, title, trial_words
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 96, 14, 246  # BOTTOM: of the plot; beneath it the lane of stopped trials
-LANE = 272
+LANE, PAD = 272, 14
 MAX_TITLES = 1200  # marks with a text of their own
 
 
@@ -25,7 +25,7 @@ class _Frame:
 
     def x(self, number: float) -> float:
         share = (number - self.first) / ((self.last - self.first) or 1)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return LEFT + PAD + share * (WIDTH - LEFT - RIGHT - PAD)
 
     def y(self, value: float) -> float | None:
         place = self.axis.place_number(value)
@@ -69,16 +69,19 @@ def _chart(page: SweepPage, objective: SweepObjective, trials: Sequence[SweepTri
             *_marks(page, frame, objective, trials),
         ]
     )
+    plot = (
+        f'<svg class="chart history" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(name)}">{body}</svg>'
+    )
     return (
         f'<div class="box"><h3>{escape(objective.title)} <small class="way">{escape(axis.note)}</small></h3>'
-        f'<div class="scroll plots"><svg class="chart history" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(name)}">{body}</svg></div>{_legend(trials)}</div>'
+        f"{scroller(plot, 'history')}{_legend(trials)}</div>"
     )
 
 
 def _grid(frame: _Frame) -> list[str]:
     parts = []
-    for tick in frame.axis.ticks():
+    for tick in frame.axis.ticks(7):
         y = BOTTOM - tick.place * (BOTTOM - TOP)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(

@@ -1,12 +1,13 @@
 """Where the winner, the default, the base model and true pictures lie on one line, with their intervals."""
 
 import math
+from collections.abc import Callable
 from html import escape
 
 from pages.gallery_data import Number
 from pages.sweep_data import SweepMeasure, SweepObjective
 
-WIDTH, HEIGHT = 560, 96
+WIDTH, HEIGHT = 440, 96
 LEFT, RIGHT, MIDDLE = 14, 14, 48
 _LETTER = 7.2
 
@@ -26,32 +27,38 @@ def ladder(objective: SweepObjective, measure: SweepMeasure) -> str:
         share = (min(max(value, low), high) - low) / (high - low)
         return LEFT + (1 - share if objective.is_lower else share) * (WIDTH - LEFT - RIGHT)
 
-    for name, number in marks:
-        style = f"is-{name.split()[0]}"
-        if number.spread:
-            ends = (across(number.value - number.spread), across(number.value + number.spread))
-            parts.append(
-                f'<line class="span {style}" x1="{min(ends):.1f}" x2="{max(ends):.1f}" '
-                f'y1="{MIDDLE}" y2="{MIDDLE}"/>'
-            )
     for name, number in reversed(marks):
-        radius = 8 if name == "winner" else 6
-        style = f"is-{name.split()[0]}"
+        parts.insert(1, _span(name, number, across))
         parts.append(
-            f'<circle class="rung {style}" cx="{across(number.value):.1f}" cy="{MIDDLE}" r="{radius}"/>'
+            f'<circle class="rung is-{name.split()[0]}" cx="{across(number.value):.1f}" cy="{MIDDLE}" '
+            f'r="{8 if name == "winner" else 6}"/>'
         )
     for group, y in ((above, 24), (below, 84)):
-        named = [(name, across(number.value)) for name, number in group if number is not None]
-        parts += [
-            f'<text class="mark-name{"" if name == "winner" else " quiet"}" x="{x:.1f}" y="{y}" '
-            f'text-anchor="middle">{name}</text>'
-            for name, x in _apart(named)
-        ]
+        parts += _names([(name, across(number.value)) for name, number in group if number is not None], y)
     words = f"{objective.title}: better is to the right"
     return (
         f'<svg class="chart ladder" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">'
         f"{''.join(parts)}</svg>"
     )
+
+
+def _span(name: str, number: Number, across: Callable[[float], float]) -> str:
+    """The interval of a number, "" without one."""
+    if not number.spread:
+        return ""
+    ends = (across(number.value - number.spread), across(number.value + number.spread))
+    return (
+        f'<line class="span is-{name.split()[0]}" x1="{min(ends):.1f}" x2="{max(ends):.1f}" '
+        f'y1="{MIDDLE}" y2="{MIDDLE}"/>'
+    )
+
+
+def _names(named: list[tuple[str, float]], y: float) -> list[str]:
+    return [
+        f'<text class="mark-name{"" if name == "winner" else " quiet"}" x="{x:.1f}" y="{y}" '
+        f'text-anchor="middle">{name}</text>'
+        for name, x in _apart(named)
+    ]
 
 
 def _number(value: float | None) -> Number | None:

@@ -62,6 +62,11 @@ def title(words: str) -> str:
     return f"<title>{escape(words)}</title>"
 
 
+def scroller(plot: str, words: str) -> str:
+    """A plot in a box that scrolls where the window is narrow, by the keyboard too."""
+    return f'<div class="scroll plots" tabindex="0" role="region" aria-label="{escape(words)}">{plot}</div>'
+
+
 def chooser(name: str, words: str, options: Sequence[str]) -> str:
     """A choice between the parts that carry data-choice="<name>"; "" where there is nothing to choose."""
     if len(options) < 2:

@@ -4,12 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pages.sweep_axes import LEVELS, Axis, cut, dimension_axis, levels_of, number_text, objective_axis
+from pages.numbers import plain_number
+from pages.sweep_axes import LEVELS, Axis, cut, dimension_axis, levels_of, objective_axis
 from pages.sweep_data import PRUNED, SweepObjective, SweepPage, SweepTrial
-from pages.sweep_marks import MAX_TITLED, drawn_trials, left_out_words, role_class, title, trial_words
+from pages.sweep_marks import (
+    MAX_TITLED,
+    drawn_trials,
+    left_out_words,
+    role_class,
+    scroller,
+    title,
+    trial_words,
+)
 
 HEIGHT, TOP, BOTTOM, UNUSED = 380, 58, 318, 348  # pixels; UNUSED: where lines go without a value
-GAP, LEFT, RIGHT = 150, 64, 76
+LEFT, RIGHT = 70, 80
+WIDE, LEAST_GAP, MOST_GAP = 1100, 130, 260  # between the first and the last axis; between two axes
 _TITLE_LETTERS = 18
 
 
@@ -43,14 +53,14 @@ def parallel_part(page: SweepPage) -> str:
         '<p class="soft">A line is a trial; better is up and stronger. Dashed lines have no score: they were '
         "stopped or failed. Point at a line, or use the arrow keys; a click keeps it and marks its row "
         f"below.{left_out_words(len(drawn), len(trials))}</p>"
-        f'{_colour_choice(page)}<div class="box"><div class="scroll plots">{_plot(page, drawn)}</div>'
+        f'{_colour_choice(page)}<div class="box">{scroller(_plot(page, drawn), "parallel coordinates")}'
         f"{_legend(page, drawn)}</div></section>"
     )
 
 
 def _plot(page: SweepPage, trials: Sequence[SweepTrial]) -> str:
     columns = _columns(page, trials)
-    width = LEFT + RIGHT + GAP * (len(columns) - 1)
+    width = LEFT + RIGHT + _gap(len(columns)) * (len(columns) - 1)
     levels = [levels_of(objective, page.trials) for objective in page.objectives]
     first = levels[0] if levels else {}
     ordered = sorted(trials, key=lambda trial: (trial.number in first, first.get(trial.number, 0)))
@@ -60,7 +70,7 @@ def _plot(page: SweepPage, trials: Sequence[SweepTrial]) -> str:
         _line(trial, columns, levels, trial_words(trial, page) if with_title else "") for trial in ordered
     ]
     return (
-        f'<svg class="chart parallel" viewBox="0 0 {width} {HEIGHT}" data-wide="{min(len(columns), 16)}" '
+        f'<svg class="chart parallel" viewBox="0 0 {width:g} {HEIGHT}" data-wide="{min(len(columns), 16)}" '
         f'tabindex="0" role="application" aria-label="parallel coordinates of {len(trials)} trials: '
         'arrow keys go from trial to trial">'
         f'<g class="lines-of-trials">{"".join(lines)}</g>'
@@ -70,14 +80,20 @@ def _plot(page: SweepPage, trials: Sequence[SweepTrial]) -> str:
 
 def _columns(page: SweepPage, trials: Sequence[SweepTrial]) -> list[_Column]:
     columns: list[_Column] = []
+    gap = _gap(len(page.dimensions) + len(page.objectives))
     for dimension in page.dimensions:
-        x = LEFT + GAP * len(columns)
+        x = LEFT + gap * len(columns)
         columns.append(_Column(axis=dimension_axis(dimension, trials), x=x, key=dimension.key))
     for objective in page.objectives:
-        x = LEFT + GAP * len(columns)
+        x = LEFT + gap * len(columns)
         axis = objective_axis(objective, trials)
         columns.append(_Column(axis=axis, x=x, key=objective.name, is_objective=True))
     return columns
+
+
+def _gap(count: int) -> int:
+    """Pixels between two of so many axes."""
+    return min(MOST_GAP, max(LEAST_GAP, WIDE // max(1, count - 1)))
 
 
 def _line(trial: SweepTrial, columns: Sequence[_Column], levels: Sequence[dict[int, int]], words: str) -> str:
@@ -142,10 +158,10 @@ def _legend(page: SweepPage, trials: Sequence[SweepTrial]) -> str:
     for place, objective in enumerate(page.objectives):
         if ends := _ends(objective, trials):
             hidden = " hidden" if place else ""
+            low, high = (plain_number(end, objective.places) for end in ends)
             parts.append(
-                f'<p class="legend" data-colour="{place}"{hidden}><span>{escape(objective.title)}: '
-                f'{number_text(ends[0])} <span class="ramp" aria-hidden="true">{swatches}</span> '
-                f"{number_text(ends[1])}</span></p>"
+                f'<p class="legend" data-colour="{place}"{hidden}><span>{escape(objective.title)}: {low} '
+                f'<span class="ramp" aria-hidden="true">{swatches}</span> {high}</span></p>'
             )
     return "".join(parts)
 

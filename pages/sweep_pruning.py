@@ -9,7 +9,7 @@ from pages.numbers import NONE, plain_number
 from pages.run_folder import duration
 from pages.sweep_axes import Axis, levels_of, number_text
 from pages.sweep_data import PRUNED, SignalRow, SweepPage, SweepPruning, SweepTrial
-from pages.sweep_marks import drawn_trials, left_out_words, role_class, title, trial_words
+from pages.sweep_marks import drawn_trials, left_out_words, role_class, scroller, title, trial_words
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 70, 24, 14, 270
@@ -38,8 +38,8 @@ def _summary(pruning: SweepPruning) -> str:
     else:
         words = (
             f"{count} trial{'s' * (count != 1)} {'were' if count != 1 else 'was'} stopped early by "
-            f"{pruning.signal}: {pruning.saved_steps:,} steps ({pruning.share_of_steps:.0%} of the search) "
-            f"and about {duration(pruning.saved_seconds)} saved."
+            f"{pruning.signal}: {pruning.saved_steps:,} steps ({100 * pruning.share_of_steps:.0f} % of the "
+            f"search) and about {duration(pruning.saved_seconds)} saved."
         )
     rule = f' <span class="soft">{escape(pruning.rule)}</span>' if pruning.rule else ""
     return f"<p>{escape(words)}{rule}</p>"
@@ -115,12 +115,7 @@ def _curves(page: SweepPage) -> str:
     if not trials:
         return ""
     drawn = drawn_trials(trials, MAX_CURVES)
-    values = sorted(value for trial in drawn for _, value in curves[trial.number])
-    values = values[: max(1, math.ceil(len(values) * 0.98))]  # a diverged one must not flatten the others
-    is_log = values[0] > 0 and values[-1] / values[0] > _LOG_FROM
-    ends = [math.log10(value) if is_log else value for value in (values[0], values[-1])]
-    margin = (ends[1] - ends[0]) * 0.05 or abs(ends[0]) * 0.1 or 1.0
-    up = Axis(title=page.pruning.signal or "", low=ends[0] - margin, high=ends[1] + margin, is_log=is_log)
+    up = _axis(page.pruning.signal or "", [value for trial in drawn for _, value in curves[trial.number]])
     last = max(step for trial in drawn for step, _ in curves[trial.number])
     body = [*_frame(up, last)]
     levels = levels_of(page.objectives[0], page.trials) if page.objectives else {}
@@ -128,14 +123,27 @@ def _curves(page: SweepPage) -> str:
     for trial in ordered:
         words = trial_words(trial, page) if len(drawn) <= MAX_CURVES else ""
         body.append(_curve(trial, curves[trial.number], (up, last), (levels.get(trial.number), words)))
-    return (
-        f'<div class="box"><h3>{escape(up.title)} during training</h3><div class="scroll plots">'
+    plot = (
         f'<svg class="chart curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(up.title)} by step">{"".join(body)}</svg></div><p class="legend">'
+        f'aria-label="{escape(up.title)} by step">{"".join(body)}</svg>'
+    )
+    return (
+        f'<div class="box"><h3>{escape(up.title)} during training</h3>'
+        f'{scroller(plot, "curves")}<p class="legend">'
         '<span><i class="key"></i>came to its end, stronger = better</span>'
         '<span><i class="key stopped"></i>stopped early</span></p>'
         f'<p class="soft small">{left_out_words(len(drawn), len(trials))}</p></div>'
     )
+
+
+def _axis(name: str, values: Sequence[float]) -> Axis:
+    """Of the signal; a diverged trial does not flatten the others."""
+    ordered = sorted(values)
+    kept = ordered[: max(1, math.ceil(len(ordered) * 0.98))]
+    is_log = kept[0] > 0 and kept[-1] / kept[0] > _LOG_FROM
+    ends = [math.log10(value) if is_log else value for value in (kept[0], kept[-1])]
+    margin = (ends[1] - ends[0]) * 0.05 or abs(ends[0]) * 0.1 or 1.0
+    return Axis(title=name, low=ends[0] - margin, high=ends[1] + margin, is_log=is_log)
 
 
 def _frame(up: Axis, last: float) -> list[str]:

@@ -16,6 +16,7 @@ from pages.sweep_data import SheetPicture, SheetRow, SweepSheet
 MAX_ROWS, MAX_PROMPTS = 40, 10
 SIDE, QUALITY = 160, 74  # pixels and JPEG quality of a thumbnail
 _PROMPT_LETTERS = 90
+_FEW = 5  # prompts: then their pictures are wider
 
 
 def sheet_part(sheet: SweepSheet) -> str:
@@ -29,14 +30,15 @@ def sheet_part(sheet: SweepSheet) -> str:
     prompts = sheet.prompts[:MAX_PROMPTS]
     scores = [cell.score for row in rows for cell in row.pictures.values()]
     places = places_for(scores)
+    few = " few" if len(prompts) <= _FEW else ""
     head = "".join(f'<th scope="col">{escape(_short(prompt)) or "(no prompt)"}</th>' for prompt in prompts)
     body = "".join(_row(row, prompts, places) for row in rows)
     below = f" Beneath a picture: {sheet.score} of this prompt." if sheet.score and any(scores) else ""
     return (
         '<section id="pictures"><h2>Pictures</h2><p class="soft">A row is a trial, the best first; a column '
         f"is a prompt, with the same seed and noise in all rows.{escape(below)}</p>"
-        '<div class="box scroll" tabindex="0" role="region" aria-label="contact sheet">'
-        f'<table class="sheet"><thead><tr><th scope="col">Trial</th>{head}</tr></thead>'
+        '<div class="box scroll tall" tabindex="0" role="region" aria-label="contact sheet">'
+        f'<table class="sheet{few}"><thead><tr><th scope="col">Trial</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{_left_out(sheet, len(prompts))}</section>"
     )
 
@@ -61,7 +63,7 @@ def _cell(row: SheetRow, picture: SheetPicture | None, prompt: str, places: int)
     pixels = ' class="small"' if small.is_small else ""
     image = (
         f'<img{pixels} src="{small.uri}" alt="{escape(f"{row.title}, {_short(prompt)}")}" '
-        f'width="{small.width}" height="{small.height}" loading="lazy">'
+        f'width="{small.width}" height="{small.height}">'
     )
     if picture.link:
         image = f'<a class="open-file" href="{href(picture.link)}">{image}</a>'

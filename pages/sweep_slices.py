@@ -18,8 +18,9 @@ from pages.sweep_marks import (
     trial_words,
 )
 
-WIDTH, HEIGHT = 400, 250
+WIDTH, HEIGHT = 400, 242
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 206
+PAD = 9
 UNUSED_WIDTH = 62  # pixels at the left for trials that do not use the key
 
 
@@ -86,7 +87,7 @@ def _slice(
 
 def _frame(across: Axis, up: Axis, left: float) -> list[str]:
     parts = []
-    for tick in up.ticks(4):
+    for tick in up.ticks(6):
         y = _y(tick.place)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(
@@ -145,7 +146,7 @@ def _medians(
 def _x(place: float | None, left: float) -> float:
     if place is None:
         return LEFT + (left - 8 - LEFT) / 2
-    return left + place * (WIDTH - RIGHT - left)
+    return left + PAD + place * (WIDTH - RIGHT - left - PAD)
 
 
 def _y(place: float) -> float:

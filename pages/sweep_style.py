@@ -48,10 +48,10 @@ body { padding-bottom: 56px; }
   border: 1px solid currentcolor; border-radius: 8px; padding: 2px 12px; cursor: pointer; }
 .files { margin: 14px 0 0; padding-left: 1.2em; }
 
-.plots { background: none; }
 .box + .box { margin-top: 16px; }
 .charts > .box, .slices > .box, .answer .box { margin-top: 0; }
-.history, .front, .curves { min-width: 620px; }
+.history, .front, .curves { min-width: 760px; }
+.ladder { max-width: 560px; }
 .chart .label, .chart .tick, .chart .axis-note { font-size: 12px; }
 .chart .axis-name { fill: var(--ink); font-size: 13px; font-weight: 600; }
 .mark { fill: var(--accent); fill-opacity: 0.55; stroke: var(--card); stroke-width: 1; }
@@ -93,7 +93,7 @@ path.mark.failed { stroke: var(--bad); }
 .slices { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
 .choice-name { margin: 14px 0 8px; }
-.parallel { touch-action: pan-x pan-y; cursor: pointer; }
+.parallel { touch-action: pan-x pan-y; cursor: pointer; margin: 0 auto; }
 .trial { fill: none; stroke-width: 1.7; stroke-linejoin: round; }
 .trial.no-score { stroke: var(--soft); stroke-dasharray: 3 5; stroke-width: 1; stroke-opacity: 0.55; }
 .trial.stopped { stroke: var(--wait); stroke-width: 1.4; stroke-opacity: 0.75; }
@@ -120,11 +120,15 @@ tr.pointed > *, tr.picked > * { background: var(--pick-soft); }
 .sheet th, .sheet td { padding: 5px; vertical-align: top; white-space: normal; border-bottom: 0; }
 .sheet thead th { text-align: left; font-weight: 400; line-height: 1.3; max-width: 150px;
   vertical-align: bottom; }
+.sheet thead th { position: sticky; top: 0; z-index: 2; background: var(--card);
+  box-shadow: inset 0 -1px var(--line); }
+.sheet thead th:first-child { z-index: 3; }
 .sheet th:first-child { position: sticky; left: 0; z-index: 1; background: var(--card); min-width: 150px;
   max-width: 190px; font-size: 0.9rem; font-weight: 600; padding-right: 10px; color: var(--ink); }
 .sheet td { width: 132px; min-width: 112px; text-align: center; font-size: 0.8rem;
   font-variant-numeric: tabular-nums; }
 .sheet td:first-child { max-width: none; }
+.sheet.few td { width: 190px; }
 .sheet img { display: block; width: 100%; height: auto; border-radius: 6px; background: var(--line); }
 .sheet img.small { image-rendering: pixelated; }
 .sheet .measure img { outline: 1px dashed var(--soft); outline-offset: 1px; }
@@ -166,7 +170,8 @@ input::placeholder { color: var(--soft); }
 """
 
 _WIDE = "\n".join(
-    f'.parallel[data-wide="{count}"] {{ min-width: {max(300, 116 * count)}px; max-width: {230 * count}px; }}'
+    f'.parallel[data-wide="{count}"] {{ '
+    f"min-width: {100 + 120 * count}px; max-width: {200 + 260 * count}px; }}"
     for count in range(1, 17)
 )
 

@@ -78,14 +78,16 @@ def _setting(setting: SweepSetting) -> str:
 def _measures(page: SweepPage, winner: SweepWinner) -> str:
     by_name = {objective.name: objective for objective in page.objectives}
     boxes = "".join(
-        _measure(by_name[measure.objective], measure, winner.numbers_of)
+        _measure(by_name[measure.objective], measure)
         for measure in winner.measures
         if measure.objective in by_name
     )
-    return f'<div class="measures">{boxes}</div>'
+    words = escape(f"{winner.numbers_of} On the lines better is to the right.".strip())
+    below = f'<p class="soft small">{words}</p>' if boxes else ""
+    return f'<div class="measures">{boxes}{below}</div>'
 
 
-def _measure(objective: SweepObjective, measure: SweepMeasure, numbers_of: str) -> str:
+def _measure(objective: SweepObjective, measure: SweepMeasure) -> str:
     numbers = [number for number in (measure.winner, measure.default) if number is not None]
     places = places_for([*(number.value for number in numbers), measure.base, measure.real])
     cells = [
@@ -103,7 +105,7 @@ def _measure(objective: SweepObjective, measure: SweepMeasure, numbers_of: str) 
     return (
         f'<div class="box"><h3>{escape(objective.title)} <small class="way">{way}</small></h3>'
         f'{_change(measure, places)}{ladder(objective, measure)}<dl class="numbers-of">{row}</dl>'
-        f'<p class="soft small">{escape(numbers_of)}</p></div>'
+        "</div>"
     )
 
 
