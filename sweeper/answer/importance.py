@@ -5,11 +5,12 @@ among all. Taken instead of fANOVA, since it needs no forest (scikit-learn), kno
 (condPED-ANOVA, 2026), and looks at the order of the values alone, so that one diverging trial does not
 rule it. Ordered choices are shown to it as places in their list: as categories they would lose their order.
 
-Half of the trials count as better. With the library's 10 % the shares of a 13-trial study would rest on 2
-trials: on a toy where only the learning rate matters its share was then .67 (median), with a half .91.
-A key that does nothing still gets a share from few trials. So the values are also shuffled among the trials,
-and what a key gets from shuffled values is taken off: .99. If the whole does not stand out from the shuffled
-ones, there are no shares but a sentence.
+Half of the trials count as better: with the library's 10 % a study of 13 trials would rest on 2 of them. A
+key that does nothing still gets a share from few trials, so the values are also shuffled among the trials,
+and what a key gets from shuffled values is taken off. On a toy where only the learning rate matters, 13
+trials, its share (median of 12) is .67 with the library's settings, .91 with a half, .99 with both. If the
+whole does not stand out from the shuffled values, there are no shares but a sentence: of 20 toys of pure
+noise 1 passed.
 """
 
 import random
