@@ -20,6 +20,9 @@ from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig
 
+from engine.training.interrupt import Interrupt
+from sweeper.slots.preemption import preemptible
+
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "DIFFUSION_SWEEPER_SLOT")
 
 
@@ -34,7 +37,7 @@ def task(config: DictConfig) -> object:
     """What the job is told by do=..., in its own process."""
     job = HydraConfig.get().job
     Path(f"started-{job.num}").write_text(f"{os.getpid()} {Path(f'started-{job.num}').exists():d}")
-    doing = {"env": _environment, "wait": _wait, "die": _die, "helper": _helper}
+    doing = {"env": _environment, "wait": _wait, "die": _die, "helper": _helper, "preempt": _preempt}
     if config.do in doing:
         doing[config.do](config)
     if config.do == "raise":
@@ -85,6 +88,17 @@ def _helper(_config: DictConfig) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def _preempt(config: DictConfig) -> None:
+    """The first time: until the cluster's warning, then a clean end."""
+    if Path("preempted").exists():
+        return
+    with preemptible(), Interrupt():
+        try:
+            _wait(config)
+        finally:
+            Path("preempted").touch()
+
+
 def _told(ended: JobReturn) -> dict[str, object]:
     value = ended._return_value
     if ended.status == JobStatus.COMPLETED:
@@ -102,7 +116,9 @@ def launch(overrides: list[str]) -> list[JobReturn]:
         "hydra/job_logging=none",
         "hydra/hydra_logging=none",
     ]
-    own = [override for override in overrides if override.startswith("hydra.")]
+    if any(override.startswith("hydra/launcher=") for override in overrides):
+        del fixed[0]
+    own = [override for override in overrides if override.startswith("hydra")]
     config = hydra.compose_config(
         config_name=None, overrides=[*fixed, *own], run_mode=RunMode.MULTIRUN, with_log_configuration=False
     )
