@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from engine.compose.load import load
-from engine.compose.placed import given_folder
+from engine.compose.placed import placed
 from engine.compose.plan import Plan, print_plan
 from engine.compose.plan_table import print_subsets
 from engine.compose.preflight import preflight
@@ -36,8 +35,7 @@ def begin(
     run, console = load(config), Console()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no terminal can show
-    plan = preflight(run, draw_demo, check_scoring)
-    plan = replace(plan, folder=given_folder() or plan.folder)
+    plan = placed(preflight(run, draw_demo, check_scoring))
     print_plan(run, plan, console)
     if run.dry_run or len(plan.scan.subsets) > 1:
         print_subsets(plan, console)

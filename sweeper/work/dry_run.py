@@ -1,0 +1,90 @@
+"""What a sweep would do, printed; nothing is made."""
+
+from typing import TYPE_CHECKING
+
+from sweeper.answer.names import settings_words, short_names
+from sweeper.study.folder import StudyFolder
+from sweeper.study.read import read_study
+from sweeper.work.plan import SweepPlan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NUM_EXAMPLES = 5
+
+
+def print_plan(plan: SweepPlan, console: "Console") -> None:
+    """Study, space, budget and what decides, in about ten lines."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for label, text in plan_lines(plan):
+        table.add_row(f"[bold]{label}[/bold]", text.replace("[", r"\["))
+    console.print(table)
+
+
+def print_examples(plan: SweepPlan, console: "Console") -> None:
+    """Settings as the sampler may come to, and how long all of it takes where a trial has been timed."""
+    names = short_names([dimension.key for dimension in plan.space.dimensions])
+    console.print("for example", style="bold")
+    for settings in plan.space.examples(NUM_EXAMPLES, plan.settings.sampler.seed, plan.composer.look):
+        console.print(f"  {settings_words(settings, names)}", markup=False, highlight=False)
+    console.print(_time(plan), markup=False, highlight=False)
+
+
+def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
+    """(label, text) of each line."""
+    settings = plan.settings
+    objectives = ", ".join(f"{name} ({way.value})" for name, way in plan.objectives.items())
+    confirming = plan.num_trials - plan.num_search
+    lines = [
+        ("study", f"{plan.name}: {plan.folder}"),
+        ("space", plan.space.size_line(plan.composer.look)),
+        *[("", _dimension_line(plan, place)) for place in range(len(plan.space.dimensions))],
+        ("objectives", objectives),
+        (
+            "trials",
+            f"{plan.num_search} to search" + (f", {confirming} to confirm the best" if confirming else ""),
+        ),
+        ("sampler", "every combination once" if plan.is_grid else settings.sampler.kind.value),
+        ("pruner", pruner_words(plan)),
+        ("storage", settings.storage.split("://")[0]),
+    ]
+    if settings.constraints:
+        bounds = ", ".join(f"{name} {bound}" for name, bound in settings.constraints.items())
+        lines.insert(-3, ("constraints", bounds))
+    return lines + [("note", line) for line in plan.lines]
+
+
+def pruner_words(plan: SweepPlan) -> str:
+    """Which pruner, on what; or that nothing is pruned."""
+    settings = plan.settings
+    if settings.prune is None or settings.pruner.kind.value == "none" or plan.is_grid:
+        return "none: every trial runs to its end"
+    return f"{settings.pruner.kind.value} on {settings.prune.on}"
+
+
+def _dimension_line(plan: SweepPlan, place: int) -> str:
+    from sweeper.space.overrides import shown
+
+    dimension = plan.space.dimensions[place]
+    where = f" where {dimension.when}" if dimension.when else ""
+    if dimension.choices is not None:
+        kind = "in order" if dimension.ordered else "one of"
+        return f"{dimension.key}: {kind} {', '.join(shown(choice) for choice in dimension.choices)}{where}"
+    scale = ", log" if dimension.log else ""
+    return f"{dimension.key}: {dimension.low:g} to {dimension.high:g}{scale}{where}"
+
+
+def _time(plan: SweepPlan) -> str:
+    """From the trials that the study has already, if it has some."""
+    folder = StudyFolder(plan.folder)
+    if folder.exists():
+        done = [trial.seconds for trial in read_study(folder).trials if trial.outcome is not None]
+        if done:
+            mean = sum(done) / len(done)
+            hours = mean * plan.num_trials / 3600
+            return (
+                f"a trial takes {mean:.0f} s (of {len(done)}), all of them about {hours:.1f} h on one worker"
+            )
+    return "no trial has been timed yet: how long it takes is not known"

@@ -1,0 +1,176 @@
+"""What a sweep is going to do: read from the command line and the config, before anything is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from engine.compose.arguments import split_override
+from engine.compose.run_id import identity, plain_values
+from engine.config import ConfigError, RunConfig
+from sweeper.answer.confirm import MIN_SEEDS
+from sweeper.config import Direction, SamplerKind, SweeperConfig
+from sweeper.space.overrides import overrides_of
+from sweeper.space.reading import read_space
+from sweeper.space.space import Space
+from sweeper.work.composer import Composer
+from sweeper.work.objectives import objectives_of, required_scores
+
+_DEFAULT_TRIALS = 24
+_OWN_KEYS = ("name", "output_dir", "cache_dir", "dry_run", "force", "inspect", "tracking")
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Request:
+    """What Hydra hands to a sweeper."""
+
+    context: HydraContext
+    task: TaskFunction  # what trains one run
+    config: DictConfig  # of the defaults, Hydra's section included
+    arguments: tuple[str, ...]  # the overrides as they were typed
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class SweepPlan:
+    """A sweep, whole; travels to the processes of the workers."""
+
+    name: str
+    folder: Path  # absolute
+    storage: str  # as given: journal or a URL
+    settings: SweeperConfig
+    space: Space
+    composer: Composer
+    task: TaskFunction
+    objectives: Mapping[str, Direction]
+    is_grid: bool  # every combination once, nothing is confirmed
+    num_trials: int  # search and confirmation together
+    num_search: int
+    defaults: RunConfig  # trial 0
+    num_prompts_left: int = 0  # of the list of prompts, from the first one of the search on
+    base_facts: Mapping[str, object]  # what all trials share, for a comparison with an earlier start
+    lines: tuple[str, ...]  # what a user may not expect
+    command: str  # the line that goes on
+
+
+def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
+    """Read everything; raises ConfigError with all that prevents the sweep."""
+    fixed = tuple(text for text in request.arguments if not _is_sweep(text))
+    space = read_space(settings, request.arguments, _groups(request))
+    objectives = objectives_of(settings)
+    kept = tuple(text for text in fixed if _key(text) != "dry_run")
+    shared = (*kept, *overrides_of(space.fixed), *required_scores(objectives))
+    composer = Composer(context=request.context, config=request.config, fixed=shared)
+    space, lines = space.settled(composer.look)
+    is_plain = not settings.params and not settings.when and _is_countable(space)
+    is_grid = is_plain or settings.sampler.kind is SamplerKind.grid
+    if not space.dimensions:
+        raise ConfigError(_nothing_searched(lines))
+    num_trials = settings.budget.trials or _DEFAULT_TRIALS
+    if is_grid:
+        combinations = len(space.grid(composer.look))
+        num_trials = min(settings.budget.trials or combinations, combinations)
+    num_search = num_trials - (0 if is_grid else _num_confirmations(settings, num_trials))
+    defaults = composer.run({})
+    name = _study_name(settings, request, space)
+    return SweepPlan(
+        name=name,
+        folder=Path(settings.folder).absolute() / name,
+        storage=settings.storage,
+        settings=settings,
+        space=space,
+        composer=composer,
+        task=request.task,
+        objectives=objectives,
+        is_grid=is_grid,
+        num_trials=num_trials,
+        num_search=num_search,
+        defaults=defaults,
+        base_facts=_base_facts(defaults, space),
+        lines=(*space.notes, *lines),
+        command="python train.py --multirun " + " ".join(map(_shell, request.arguments)),
+    )
+
+
+def _num_confirmations(settings: SweeperConfig, num_trials: int) -> int:
+    """How many of all trials train the best again; none where so few would not tell a difference."""
+    confirm = settings.confirm
+    kept = 0 if confirm is None else int(num_trials * confirm.share)
+    return kept if kept >= 2 * MIN_SEEDS else 0  # the default and one other setting
+
+
+def read_settings(config: DictConfig) -> SweeperConfig:
+    """hydra.sweeper, typed; a reference that leads nowhere is a ConfigError."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        settings = OmegaConf.to_object(config.hydra.sweeper)
+    except OmegaConfBaseException as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"hydra.sweeper: {first}. Correct the file of conf/sweep/.") from error
+    assert isinstance(settings, SweeperConfig), "the plugin registers the type"
+    return settings
+
+
+def _groups(request: Request) -> dict[str, list[str]]:
+    """Every config group of a run, and its choices."""
+    loader = request.context.config_loader
+    picks = [str(group) for group in request.config.hydra.runtime.choices]
+    return {group: loader.get_group_options(group) for group in picks if "/" not in group}
+
+
+def _base_facts(run: RunConfig, space: Space) -> dict[str, object]:
+    """What trials must share to be comparable: all but what is searched and where files lie."""
+    searched = {dimension.key for dimension in space.dimensions}
+    facts = {key: value for key, value in identity(run).items() if not _is_searched(key, searched)}
+    values = plain_values(run)
+    facts |= {name: values[name] for name in ("sampling", "evaluation") if name not in searched}
+    return {key: value for key, value in facts.items() if key.split(".")[0] not in _OWN_KEYS}
+
+
+def _is_searched(key: str, searched: set[str]) -> bool:
+    derived = {"network.alpha"} if searched & {"network.rank", "network.alpha_ratio"} else set()
+    return (
+        key in searched | derived or any(key.startswith(f"{group}.") for group in searched) or key in searched
+    )
+
+
+def _study_name(settings: SweeperConfig, request: Request, space: Space) -> str:
+    if settings.study is not None:
+        return settings.study
+    picked = request.config.hydra.runtime.choices.get("sweep")
+    words = (
+        str(picked)
+        if picked
+        else "-".join(dict.fromkeys(dimension.key.rpartition(".")[2] for dimension in space.dimensions))
+    )
+    return f"{request.config.name}-{words}"
+
+
+def _is_countable(space: Space) -> bool:
+    return all(dimension.choices is not None for dimension in space.dimensions)
+
+
+def _is_sweep(text: str) -> bool:
+    return bool(OverridesParser.create().parse_overrides([text])[0].is_sweep_override())
+
+
+def _key(text: str) -> str:
+    form = split_override(text)
+    return form[1] if form else text
+
+
+def _nothing_searched(lines: list[str]) -> str:
+    left_out = f" ({'; '.join(lines)})" if lines else ""
+    return (
+        f"--multirun: nothing is searched{left_out}. Add a file of conf/sweep/, for example +sweep=lora, "
+        "or give several values: network.rank=4,16."
+    )
+
+
+def _shell(text: str) -> str:
+    from shlex import quote
+
+    return quote(text)

@@ -1,0 +1,99 @@
+"""A sweep from its command line to its answer: the order of events."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.compose.refusal import INTERRUPTED
+from sweeper.work.check import check_sweep
+from sweeper.work.dry_run import print_examples, print_plan
+from sweeper.work.places import num_workers, threads_of_a_trial
+from sweeper.work.plan import Request, SweepPlan, plan_sweep, read_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweeper.tracking.controller_run import ControllerRun
+    from sweeper.work.worker import WorkerReport
+
+__all__ = ["Request", "run_sweep"]
+
+
+def run_sweep(request: Request) -> None:
+    """Search, confirm, answer; leaves the program with 1 where no trial completed, 130 after Ctrl-C.
+
+    raises  ConfigError with everything that prevents the sweep, before anything is made
+    """
+    from rich.console import Console
+
+    settings = read_settings(request.config)
+    workers = num_workers(request.config, settings)
+    plan = check_sweep(plan_sweep(request, settings))
+    console = Console(file=sys.stdout)
+    print_plan(plan, console)
+    if request.config.dry_run:
+        print_examples(plan, console)
+        return
+    from sweeper.work.session import make_study, reopen
+    from sweeper.work.showing import showing
+
+    plan = make_study(plan, threads=threads_of_a_trial(request.config, workers))
+    reopen(plan)
+    with showing(plan, console) as tracked:
+        reports = _launch(request, plan, workers)
+    _conclude(plan, reports, tracked, console)
+
+
+def _launch(request: Request, plan: SweepPlan, workers: int) -> "Sequence[WorkerReport]":
+    """Have the launcher run the workers, whatever it is."""
+    from hydra.core.plugins import Plugins
+
+    from sweeper.work.worker import Worker
+
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=request.context, task_function=Worker(plan=plan), config=request.config
+    )
+    try:
+        returns = launcher.launch([[] for _ in range(workers)], initial_job_idx=0)
+    except KeyboardInterrupt:
+        return [_interrupted()]
+    return [_report(done) for done in returns]
+
+
+def _report(done: object) -> "WorkerReport":
+    from hydra.core.utils import JobReturn, JobStatus
+
+    from sweeper.work.worker import WorkerEnd, WorkerReport
+
+    assert isinstance(done, JobReturn)
+    if done.status is JobStatus.COMPLETED and isinstance(done.return_value, WorkerReport):
+        return done.return_value
+    cause = done._return_value
+    return WorkerReport(
+        end=WorkerEnd.died, reason=f"{type(cause).__name__}: {cause}", num_trials=0, idle_seconds=0
+    )
+
+
+def _interrupted() -> "WorkerReport":
+    from sweeper.work.worker import WorkerEnd, WorkerReport
+
+    return WorkerReport(end=WorkerEnd.interrupted, reason="Ctrl-C", num_trials=0, idle_seconds=0.0)
+
+
+def _conclude(
+    plan: SweepPlan, reports: "Sequence[WorkerReport]", tracked: "ControllerRun", console: "Console"
+) -> None:
+    from sweeper.work.conclude import conclude
+    from sweeper.work.worker import WorkerEnd
+
+    ends = {report.end for report in reports}
+    died = [report.reason for report in reports if report.end is WorkerEnd.died]
+    reason = next((report.reason for report in reports if report.end is not WorkerEnd.died), "")
+    completed = conclude(plan, tracked, console, reason=reason, died=died)
+    if WorkerEnd.interrupted in ends:
+        console.print(
+            f"The same command goes on: {plan.command}", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(INTERRUPTED)
+    if not completed or ends == {WorkerEnd.died}:
+        sys.exit(1)
