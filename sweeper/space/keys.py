@@ -42,7 +42,7 @@ def value_problems(key: str, values: Sequence[object], groups: Groups) -> Iterat
     """A sentence for each value that the key does not take; the key itself is known."""
     if key in groups:
         for value in values:
-            if value not in groups[key]:
+            if value not in groups[key] and not (value is None and key in WHOLE_CONFIG):
                 yield f"{key}={shown(value)}: unknown choice{did_you_mean(shown(value), groups[key])}"
         return
     option = _option(key, groups)

@@ -53,6 +53,11 @@ def test_a_command_line_beats_the_file() -> None:
     ]
 
 
+def test_an_experiment_can_be_compared_with_none() -> None:
+    assert space_of("experiment=null,night").dimensions[0].choices == (None, "night")
+    assert problems_of("optimizer=null,adamw") == ["optimizer=null: unknown choice (one of adamw, prodigy)"]
+
+
 def test_plus_signs_do_not_get_into_the_names_of_parameters() -> None:
     space = space_of("++optimizer.args.d_coef=0.5,1", params={"+seed": "choice(1,2)"})
     assert [space.parameter(one) for one in space.dimensions] == ["seed", "optimizer.args.d_coef"]
