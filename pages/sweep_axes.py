@@ -49,7 +49,7 @@ class Axis:
             if at is None:
                 return None
             slot = 1 / len(self.choices)
-            return (at + 0.5) * slot + (_jitter(number) - 0.5) * slot * min(_SPREAD, 0.09 / slot)
+            return (at + 0.5) * slot + (jitter(number) - 0.5) * slot * min(_SPREAD, 0.09 / slot)
         return None if value.number is None else self.place_number(value.number)
 
     def place_number(self, number: float) -> float | None:
@@ -175,6 +175,6 @@ def _range(numbers: Sequence[float], *, is_log: bool, margin: float) -> tuple[fl
     return low - (high - low) * margin, high + (high - low) * margin
 
 
-def _jitter(number: int) -> float:
+def jitter(number: int) -> float:
     """Evenly spread over [0, 1), the same for the same trial."""
     return number * 0.618034 % 1.0

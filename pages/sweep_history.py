@@ -201,7 +201,7 @@ def _bar(key: str, share: float, length: float) -> str:
         'preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="bar-back" width="100" height="10"/>'
         f'<rect class="bar-front" width="{max(0.6, 100 * length):.1f}" height="10"/></svg>'
-        f'<div class="share">{share_text(share)}</div>'
+        f'<div class="share">{escape(share_text(share))}</div>'
     )
 
 

@@ -21,6 +21,7 @@ HEIGHT, TOP, BOTTOM, UNUSED = 380, 58, 318, 348  # pixels; UNUSED: where lines g
 LEFT, RIGHT = 70, 80
 WIDE, LEAST_GAP, MOST_GAP = 1100, 130, 260  # between the first and the last axis; between two axes
 _TITLE_LETTERS = 18
+_MANY = 120  # lines; beyond they are thinner and let others through
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -73,7 +74,7 @@ def _plot(page: SweepPage, trials: Sequence[SweepTrial]) -> str:
         f'<svg class="chart parallel" viewBox="0 0 {width:g} {HEIGHT}" data-wide="{min(len(columns), 16)}" '
         f'tabindex="0" role="application" aria-label="parallel coordinates of {len(trials)} trials: '
         'arrow keys go from trial to trial">'
-        f'<g class="lines-of-trials">{"".join(lines)}</g>'
+        f'<g class="lines-of-trials{" many" * (len(trials) > _MANY)}">{"".join(lines)}</g>'
         f"{''.join(_axis(column) for column in columns)}</svg>"
     )
 

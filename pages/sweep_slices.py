@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
-from pages.sweep_axes import Axis, cut, dimension_axis, objective_axis
+from pages.sweep_axes import Axis, cut, dimension_axis, jitter, objective_axis
 from pages.sweep_data import SweepDimension, SweepObjective, SweepPage, SweepTrial
 from pages.sweep_marks import (
     MAX_TITLED,
@@ -72,7 +72,8 @@ def _slice(
         y = None if value is None else up.place_number(value)
         if y is None:
             continue
-        x = _x(across.place(trial.settings.get(dimension.key), trial.number), left)
+        at = across.place(trial.settings.get(dimension.key), trial.number)
+        x = _x(at, left) + (0 if at is not None else 24 * (jitter(trial.number) - 0.5))
         text = title(trial_words(trial, page)) if len(drawn) <= MAX_TITLED else ""
         roles = role_class(trial)
         body.append(

@@ -79,7 +79,6 @@ path.mark.failed { stroke: var(--bad); }
   vertical-align: -1px; }
 .cross-key::before { content: "\\d7\\a0"; color: var(--bad); font-weight: 700; }
 .key.stopped { background: var(--wait); }
-.legend > span { white-space: nowrap; }
 
 .bars-of-keys { display: grid; grid-template-columns: minmax(5rem, max-content) minmax(0, 1fr) max-content;
   gap: 8px 12px; align-items: center; max-width: 860px; }
@@ -95,9 +94,10 @@ path.mark.failed { stroke: var(--bad); }
 .choice-name { margin: 14px 0 8px; }
 .parallel { touch-action: pan-x pan-y; cursor: pointer; margin: 0 auto; }
 .trial { fill: none; stroke-width: 1.7; stroke-linejoin: round; }
+.many .trial { stroke-width: 1; stroke-opacity: 0.6; }
 .trial.no-score { stroke: var(--soft); stroke-dasharray: 3 5; stroke-width: 1; stroke-opacity: 0.55; }
 .trial.stopped { stroke: var(--wait); stroke-width: 1.4; stroke-opacity: 0.75; }
-.trial.is-winner { stroke-width: 3.6; }
+.trial.is-winner { stroke-width: 3.6; stroke-opacity: 1; }
 .unused { fill: var(--card); stroke: var(--soft); }
 .parallel .tick, .parallel .axis-name, .parallel .axis-note { paint-order: stroke; stroke: var(--card);
   stroke-width: 4px; stroke-linejoin: round; pointer-events: none; }
