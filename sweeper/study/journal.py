@@ -74,9 +74,9 @@ class MendingJournal(BaseJournalBackend):
         lines = data.split(b"\n")[:-1]
         for index, line in enumerate(lines):
             log = _parsed(line)
-            if log is None and index == len(lines) - 1:
-                break  # torn, or being mended this very moment
             if log is None:
+                if all(_parsed(later) is None for later in lines[index:]):
+                    break  # a torn end, or one that is being mended this very moment
                 raise TornJournalError(
                     f"{self._path}: line {number + index + 1} is not JSON. Restore the file from a copy, "
                     "or delete that line if it holds nothing that matters."
