@@ -23,7 +23,8 @@ def answer_of(record: StudyRecord) -> Answer:
     rule = rule_of(record)
     ranking = rank_trials(record, rule)
     confirmed = read_confirmations(record, rule)
-    importances = importances_of(record, rule)
+    by_objective = importances_by_objective(record)
+    importances = importances_of(record, rule, by_objective)
     names = short_names([dimension.key for dimension in record.dimensions])
     num_missing = _num_missing(record, has_candidates=any(one.number != BASELINE for one in ranking))
     facts = Facts(
@@ -53,7 +54,7 @@ def answer_of(record: StudyRecord) -> Answer:
         confirmed=tuple(confirmed),
         num_missing=num_missing,
         importances=importances,
-        importances_by_objective=importances_by_objective(record),
+        importances_by_objective=by_objective,
         pruned=pruned,
         signal=tuple(checks),
         short_names=names,

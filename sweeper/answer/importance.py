@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 
 MIN_TRIALS = 8
 BETTER = 0.5  # share of the trials that count as better
-NUM_SHUFFLES = 60
+NUM_SHUFFLES = {200: 60}  # up to so many trials; of more chance gives so little that fewer tell it
+FEWEST_SHUFFLES = 20
 MAX_BY_CHANCE = 0.05  # share of the shuffles that may reach the total of the true values
 SEED = 20240607
 
 
-def importances_of(record: StudyRecord, rule: WinnerRule) -> Importances:
-    """Of what ranks the trials."""
+def importances_of(
+    record: StudyRecord, rule: WinnerRule, by_objective: Mapping[str, Importances]
+) -> Importances:
+    """Of what ranks the trials: where that is one objective, its own, since only the order counts."""
+    if len(rule.ranked_by) == 1:
+        return by_objective[rule.ranked_by[0]]
     trials = complete_trials(record.trials, record.objectives)
     values = [rule.rank_value(rule.standing([trial])) for trial in trials]
     return share_importances(record.dimensions, trials, values, of=" and ".join(rule.ranked_by))
@@ -95,7 +100,8 @@ def _excess(one: Mapping[str, float], chance: Mapping[str, float]) -> float:
 
 def _shuffles(values: Sequence[float]) -> Iterator[list[float]]:
     draw = random.Random(SEED)
-    for _ in range(NUM_SHUFFLES):
+    count = next((num for most, num in NUM_SHUFFLES.items() if len(values) <= most), FEWEST_SHUFFLES)
+    for _ in range(count):
         order = list(values)
         draw.shuffle(order)
         yield order

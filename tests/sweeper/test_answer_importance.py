@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import log10
 from statistics import median
 from subprocess import run
@@ -13,7 +14,8 @@ from record_toys import DIMENSIONS, lr_study, toy_likeness, toy_study, toy_trial
 from sweeper.answer.importance import importances_by_objective, importances_of, share_importances
 from sweeper.answer.records import Importances
 from sweeper.answer.winner import rule_of
-from sweeper.study.records import Dimension
+from sweeper.config import Direction
+from sweeper.study.records import Dimension, TrialScore
 
 OPTIMIZERS = Dimension(key="optimizer", choices=("adamw", "prodigy"))
 D_COEF = Dimension(key="optimizer.args.d_coef", low=0.1, high=3.0, log=True, when="optimizer=prodigy")
@@ -78,8 +80,8 @@ def test_the_same_trials_give_the_same_shares() -> None:
 
 
 def test_pure_noise_seldom_has_shares() -> None:
-    reasons = [shares(lambda own: 0.0, noise=1.0, seed=seed).reason for seed in range(10)]
-    assert sum(reason is not None and "chance" in reason for reason in reasons) >= 8
+    reasons = [shares(lambda own: 0.0, noise=1.0, seed=seed).reason for seed in range(6)]
+    assert sum(reason is not None and "chance" in reason for reason in reasons) >= 5
 
 
 def test_seven_trials_are_too_few() -> None:
@@ -121,11 +123,41 @@ def test_a_default_outside_of_the_space_is_counted_too() -> None:
     assert share_importances(DIMENSIONS, trials, values, of="x").shares["optimizer.lr"] > 0.8
 
 
-def test_a_lower_value_is_better_where_it_is_minimised() -> None:
+def test_lower_values_count_as_better_where_an_objective_is_minimised() -> None:
+    """PED-ANOVA tells the better half: a key that matters among low values alone shows which half it took."""
     record = lr_study(40, num_objectives=1)
-    assert importances_of(record, rule_of(record)).of == "likeness"
-    assert set(importances_by_objective(record)) == {"likeness"}
+    turned = replace(
+        record,
+        trials=[
+            replace(trial, values={"likeness": -trial.values["likeness"]}) if trial.values else trial
+            for trial in record.trials
+        ],
+        objectives={"likeness": Direction.minimize},
+    )
+    assert importances_by_objective(turned) == importances_by_objective(record)
     assert importances_by_objective(record)["likeness"].shares["optimizer.lr"] > 0.9
+
+
+def test_what_decides_the_winner_is_its_own_where_several_objectives_are_mixed() -> None:
+    """Likeness follows the learning rate alone, adherence the rank alone; both are anchored."""
+    trials = []
+    for number in range(60):
+        own = drawn(number)
+        lr = (log10(float(str(own["optimizer.lr"]))) + 5.5) / 4
+        rank = log10(float(str(own["network.rank"]))) / 2
+        scores = {
+            name: TrialScore(value=value, base=0.0, real=1.0, anchored=value)
+            for name, value in (("likeness", lr), ("adherence", rank))
+        }
+        values = {name: score.value for name, score in scores.items()}
+        trials.append(replace(toy_trial(number, values, params=own), scores=scores))
+    record = toy_study(trials, objectives=dict.fromkeys(("likeness", "adherence"), Direction.maximize))
+    by_objective = importances_by_objective(record)
+    found = importances_of(record, rule_of(record), by_objective)
+    assert by_objective["likeness"].shares["optimizer.lr"] > 0.9
+    assert by_objective["adherence"].shares["network.rank"] > 0.9
+    assert found.of == "likeness and adherence"
+    assert min(found.shares["network.rank"], found.shares["optimizer.lr"]) > 0.05
 
 
 def test_of_two_objectives_each_has_its_own() -> None:
@@ -136,7 +168,11 @@ def test_of_two_objectives_each_has_its_own() -> None:
 
 def test_a_study_without_trials_says_how_many_it_takes() -> None:
     record = toy_study([])
-    assert importances_of(record, rule_of(record)).reason == "0 complete trials: importances take 8"
+    by_objective = importances_by_objective(record)
+    assert (
+        importances_of(record, rule_of(record), by_objective).reason
+        == "0 complete trials: importances take 8"
+    )
 
 
 def test_nothing_is_printed_and_optuna_waits_until_it_is_needed() -> None:
