@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from wandb.proto import wandb_internal_pb2
 
 _BLOCK = 32 * 1024  # leveldb's log format: blocks of 32 KiB, records split at their ends
 _FILE_HEADER = 7
+_CLOSING_SECONDS = 2.0  # how long wandb's process may take to write the rest of a run that has ended
+_POLL_SECONDS = 0.02
 _RECORD_HEADER = struct.Struct("<IHB")  # checksum, length, kind (1 full, 2 first, 3 middle, 4 last)
 
 
@@ -27,8 +30,22 @@ class LoggedRun:
 
 
 def read_wandb_run(folder: Path) -> LoggedRun:
-    """The only .wandb file below a folder."""
+    """The only .wandb file below a folder.
+
+    wandb's process writes the last of it some milliseconds after finish() has returned; a run that was
+    killed never gets its end, and is read as it is.
+    """
     (path,) = folder.rglob("*.wandb")
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    size, logged = -1, _read(path)
+    while (logged.exit_code is None or path.stat().st_size != size) and time.monotonic() < deadline:
+        size = path.stat().st_size
+        time.sleep(_POLL_SECONDS)
+        logged = _read(path)
+    return logged
+
+
+def _read(path: Path) -> LoggedRun:
     logged = LoggedRun(run=wandb_internal_pb2.RunRecord())
     for data in _records(path.read_bytes()):
         record = wandb_internal_pb2.Record()
@@ -45,6 +62,8 @@ def _records(data: bytes) -> Iterator[bytes]:
             continue
         _, length, kind = _RECORD_HEADER.unpack_from(data, position)
         position += _RECORD_HEADER.size
+        if position + length > len(data):  # still being written
+            return
         parts += data[position : position + length]
         position += length
         if kind in (1, 4):

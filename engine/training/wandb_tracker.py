@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # a shell in which everything is online has not asked for the upload of this run.
 _PRIVACY = (WandbMode.disabled, WandbMode.offline, WandbMode.online)
 _DATA_DIR = "WANDB_DATA_DIR"
+_SERVICE = "WANDB_SERVICE"  # "3-<process id>-unix-<socket>": whose wandb process is shared
 _PART_FILE = "part_of.json"  # in the run's wandb folder: a trial that is scored again stays the same run
 _FLUSH_SECONDS = 1.0  # how much of the offline file a kill may cost
 _NETWORK_SECONDS = 30  # how long a start may wait for the server before the run stays on disk
@@ -49,6 +50,7 @@ def open_run(config: TrackingConfig, run: TrackedRun, warn: Callable[[str], None
     """
     import wandb
 
+    _leave_the_parents_process()
     mode = choose_mode(config, is_demo=run.is_demo)
     if mode is WandbMode.disabled:
         return None
@@ -186,6 +188,17 @@ def sync_command(folder: Path) -> str:
     """The line that uploads what lies below a run's wandb folder; a resumed run has a part for each start."""
     parts = [str(path) for path in sorted(folder.glob("offline-run-*"))]
     return "wandb sync " + " ".join(f'"{part}"' if " " in part else part for part in parts)
+
+
+def _leave_the_parents_process() -> None:
+    """Start wandb's own process for this one, even where the program that started us shares its.
+
+    In a shared one the run of a worker that was killed stays open: the trial could not go on in it
+    ("run ID is in use") as long as the sweep lives.
+    """
+    owner = os.environ.get(_SERVICE, "").split("-")[1:2]
+    if owner and owner != [str(os.getpid())]:
+        del os.environ[_SERVICE]
 
 
 def _start(config: TrackingConfig, run: TrackedRun, mode: Literal["online", "offline"]) -> "wandb.Run":

@@ -197,8 +197,11 @@ def test_a_trial_of_the_same_process_leaves_the_controllers_run_open(tmp_path: P
     trackers.finish(Outcome.completed)
     run.log_trials(record, ANSWER)
     assert run.finish(record, ANSWER) is not None
-    assert read_wandb_run(record.folder / "trials/0000").summary["train/loss"] == 0.5
-    assert len([row for row in read_wandb_run(record.folder / "wandb").history if "trial" in row]) == 18
+    first, whole = (read_wandb_run(record.folder / place) for place in ("trials/0000", "wandb"))
+    assert first.summary["train/loss"] == 0.5
+    assert len([row for row in whole.history if "trial" in row]) == 18
+    assert (first.run.run_group, whole.run.run_group) == ("toy", "toy")
+    assert (first.run.job_type, whole.run.job_type) == ("trial", "controller")
 
 
 def test_calls_in_a_row_are_told_at_once_and_the_rest_at_the_end(tmp_path: Path) -> None:
