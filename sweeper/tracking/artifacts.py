@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +37,9 @@ def attach_pictures(
     study: "optuna.Study",
     trial_id: int,
     folder: Path,
-    artifacts: Path,
+    store: "FileSystemArtifactStore",
     *,
+    warn: Callable[[str], None],
     num_single: int = NUM_SINGLE,
 ) -> int:
     """Attach a contact sheet and single pictures of samples/final; call it before the trial is told.
@@ -46,21 +47,25 @@ def attach_pictures(
     The same call again changes nothing: names follow from study, trial and picture, and a file is written
     before the trial is told of it, so that a kill leaves no picture that cannot be shown.
 
-    trial_id    Optuna's id of the trial, not its number; Optuna lets a trial that ended get nothing more
+    trial_id    Optuna's id of the trial, not its number; the trial must not have ended
     folder      the trial's run folder
-    artifacts   sweeps/<study>/artifacts
     num_single  pictures beside the sheet, spread over all of them; 0: the sheet alone
+    warn        one line, where the disk is full or a picture cannot be read; nothing is raised then
     returns     how many are attached; 0 where nothing was drawn
-    raises      OSError where the disk is full or a picture cannot be read
     """
+    from optuna.exceptions import UpdateFinishedTrialError
+
     pictures = sorted((folder / "samples" / "final").glob("*.png"))
     if not pictures:
         return 0
-    store = open_store(artifacts)
-    contents = {SHEET: contact_sheet(_spread(pictures, _SHEET_PICTURES))}
-    contents |= {path.name: path.read_bytes() for path in _spread(pictures, num_single)}
-    for name, content in contents.items():
-        _attach(study, trial_id, store, name=name, content=content)
+    try:
+        contents = {SHEET: contact_sheet(_spread(pictures, _SHEET_PICTURES))}
+        contents |= {path.name: path.read_bytes() for path in _spread(pictures, num_single)}
+        for name, content in contents.items():
+            _attach(study, trial_id, store, name=name, content=content)
+    except (OSError, UpdateFinishedTrialError) as error:  # the last one: another worker told the trial
+        warn(f"pictures for optuna-dashboard: {error}; the trial counts without them")
+        return 0
     return len(contents)
 
 

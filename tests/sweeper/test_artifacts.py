@@ -5,7 +5,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.artifacts import get_all_artifact_meta
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from PIL import Image
 
 from sweeper.study.folder import StudyFolder
@@ -23,50 +23,52 @@ def study(tmp_path: Path) -> optuna.Study:
 
 
 @pytest.fixture
-def artifacts(tmp_path: Path) -> Path:
-    return tmp_path / "toy" / "artifacts"
+def store(tmp_path: Path) -> FileSystemArtifactStore:
+    return open_store(tmp_path / "toy" / "artifacts")
 
 
 def test_a_trial_gets_a_sheet_and_six_pictures_spread_over_all(
-    study: optuna.Study, artifacts: Path, tmp_path: Path
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
 ) -> None:
     trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 20)
-    assert attach_pictures(study, trial._trial_id, folder, artifacts) == 7
+    assert attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail) == 7
     metas = {meta.filename: meta for meta in get_all_artifact_meta(trial)}
     names = [f"p{place:02d}_s1.png" for place in (0, 3, 6, 10, 13, 16)]
     assert sorted(metas) == ["contact_sheet.png", *names]
     assert {meta.mimetype for meta in metas.values()} == {"image/png"}
     for name in names:
-        with open_store(artifacts).open_reader(metas[name].artifact_id) as stream:
+        with store.open_reader(metas[name].artifact_id) as stream:
             assert stream.read() == (folder / "samples/final" / name).read_bytes()
 
 
-def test_the_same_call_again_adds_nothing(study: optuna.Study, artifacts: Path, tmp_path: Path) -> None:
+def test_the_same_call_again_adds_nothing(
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
+) -> None:
     trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 3)
     for _ in range(2):
-        assert attach_pictures(study, trial._trial_id, folder, artifacts) == 4
+        assert attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail) == 4
     assert len(get_all_artifact_meta(trial)) == 4
     assert len(list((tmp_path / "toy/artifacts").iterdir())) == 4
 
 
 def test_pictures_drawn_anew_take_the_place_of_the_old(
-    study: optuna.Study, artifacts: Path, tmp_path: Path
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
 ) -> None:
     trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 2)
-    attach_pictures(study, trial._trial_id, folder, artifacts)
+    attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail)
     Image.new("RGB", (8, 8), (1, 2, 3)).save(folder / "samples/final/p00_s1.png")
-    attach_pictures(study, trial._trial_id, folder, artifacts)
+    attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail)
     (meta,) = [meta for meta in get_all_artifact_meta(trial) if meta.filename == "p00_s1.png"]
-    with open_store(artifacts).open_reader(meta.artifact_id) as stream:
+    with store.open_reader(meta.artifact_id) as stream:
         assert Image.open(stream).getpixel((0, 0)) == (1, 2, 3)
 
 
 def test_two_trials_with_pictures_of_one_name_keep_their_own(
-    study: optuna.Study, artifacts: Path, tmp_path: Path
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
 ) -> None:
     for number in range(2):
         folder = _drawn(tmp_path / f"trials/{number:04d}", 1)
-        attach_pictures(study, study.ask()._trial_id, folder, artifacts)
+        attach_pictures(study, study.ask()._trial_id, folder, store, warn=pytest.fail)
     ids = [
         meta.artifact_id
         for trial in study.trials
@@ -76,7 +78,7 @@ def test_two_trials_with_pictures_of_one_name_keep_their_own(
 
 
 def test_a_kill_between_file_and_note_leaves_no_picture_that_cannot_be_shown(
-    study: optuna.Study, artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -84,31 +86,33 @@ def test_a_kill_between_file_and_note_leaves_no_picture_that_cannot_be_shown(
     trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 1)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(study._storage, "set_trial_system_attr", die)
-        attach_pictures(study, trial._trial_id, folder, artifacts)
+        attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail)
     assert get_all_artifact_meta(trial) == []
-    assert attach_pictures(study, trial._trial_id, folder, artifacts) == 2
+    assert attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail) == 2
 
 
 def test_a_trial_that_drew_nothing_has_no_pictures(
-    study: optuna.Study, artifacts: Path, tmp_path: Path
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
 ) -> None:
-    assert attach_pictures(study, study.ask()._trial_id, tmp_path, artifacts) == 0
-    assert attach_pictures(study, study.ask()._trial_id, tmp_path / "no", artifacts) == 0
+    assert attach_pictures(study, study.ask()._trial_id, tmp_path, store, warn=pytest.fail) == 0
+    assert attach_pictures(study, study.ask()._trial_id, tmp_path / "no", store, warn=pytest.fail) == 0
 
 
-def test_a_picture_that_can_not_be_read_leaves_the_trial_without_half_of_them(
-    study: optuna.Study, artifacts: Path, tmp_path: Path
+def test_a_picture_that_can_not_be_read_costs_a_line_and_not_the_trial(
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
 ) -> None:
-    trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 2)
-    (folder / "samples/final/p01_s1.png").write_bytes(b"torn")
-    with pytest.raises(OSError, match="cannot identify image"):
-        attach_pictures(study, trial._trial_id, folder, artifacts)
-    assert get_all_artifact_meta(trial) == []
+    folder, warnings = _drawn(tmp_path / "trials/0000", 1), list[str]()
+    (folder / "samples/final/p00_s1.png").write_bytes(b"torn")
+    assert attach_pictures(study, study.ask()._trial_id, folder, store, warn=warnings.append) == 0
+    assert len(warnings) == 1
+    assert warnings[0].endswith("the trial counts without them")
 
 
-def test_the_sheet_alone_can_be_asked_for(study: optuna.Study, artifacts: Path, tmp_path: Path) -> None:
+def test_the_sheet_alone_can_be_asked_for(
+    study: optuna.Study, store: FileSystemArtifactStore, tmp_path: Path
+) -> None:
     trial, folder = study.ask(), _drawn(tmp_path / "trials/0000", 3)
-    assert attach_pictures(study, trial._trial_id, folder, artifacts, num_single=0) == 1
+    assert attach_pictures(study, trial._trial_id, folder, store, warn=pytest.fail, num_single=0) == 1
     assert [meta.filename for meta in get_all_artifact_meta(trial)] == ["contact_sheet.png"]
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from engine.config.errors import ConfigError
 from sweeper.study.folder import StudyFolder
 from sweeper.study.storage import open_storage
-from sweeper.tracking.artifacts import attach_pictures
+from sweeper.tracking.artifacts import attach_pictures, open_store
 from sweeper.tracking.optuna_dashboard import running_dashboard
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
         study_name="toy", direction="maximize", storage=open_storage("journal", folder)
     )
     study.set_metric_names(["likeness"])
+    store = open_store(folder.artifacts)
     for number in range(NUM_TRIALS):
         trial = study.ask()
         rank = trial.suggest_categorical("network.rank", [4, 8, 16])
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             continue
         _draw(folder.trial(number), f"trial {number}")
-        attached = attach_pictures(study, trial._trial_id, folder.trial(number), folder.artifacts)
+        attached = attach_pictures(study, trial._trial_id, folder.trial(number), store, warn=pytest.fail)
         assert attached == NUM_PICTURES + 1
         study.tell(trial, 0.6 + 0.02 * number + 0.001 * rank)
     return folder
