@@ -71,10 +71,16 @@ def winner_of(record: StudyRecord, answer: Answer) -> TrialRecord | None:
 
 
 def _num_missing(record: StudyRecord, *, has_candidates: bool) -> int:
-    """Confirmations that have not ended; all of them where they are planned and not begun."""
-    if record.confirmations:
-        return sum(trial.state in _PENDING for trial in record.confirmations)
-    return record.num_confirmations if has_candidates and record.num_confirmations >= _FEWEST_RUNS else 0
+    """Confirmations that have not ended; what is planned counts too before any setting found is queued.
+
+    The default's own runs may come before the search has ended, and say nothing by themselves.
+    """
+    pending = sum(trial.state in _PENDING for trial in record.confirmations)
+    if any(trial.of != BASELINE for trial in record.confirmations):
+        return pending
+    if not has_candidates or record.num_confirmations < _FEWEST_RUNS:
+        return pending
+    return max(pending, record.num_confirmations - (len(record.confirmations) - pending))
 
 
 def _seeds_of(said: Said, confirmed: Sequence[ConfirmedSetting]) -> int:

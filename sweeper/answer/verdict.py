@@ -51,7 +51,8 @@ def say(facts: Facts) -> Said:
     """The one sentence for the study as it stands."""
     if not facts.ranking:
         return _without_ranking(facts.record)
-    if facts.num_missing or not any(setting.seeds for setting in facts.confirmed):
+    has_found = any(setting.seeds for setting in facts.confirmed if setting.of != BASELINE)
+    if facts.num_missing or not has_found:
         return _from_search(facts)
     return _from_confirmed(facts)
 
@@ -151,7 +152,8 @@ def _from_search(facts: Facts) -> Said:
 def _tail(facts: Facts) -> str:
     if not facts.num_missing:
         return ", one training seed each: not confirmed."
-    total = max(len(facts.record.confirmations), facts.num_missing)
+    ended = sum(len(setting.seeds) + setting.num_failed for setting in facts.confirmed)
+    total = ended + facts.num_missing
     return (
         f", one training seed each: not confirmed yet, {facts.num_missing} of {total} confirmation runs are "
         "missing."

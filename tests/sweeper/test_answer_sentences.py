@@ -126,6 +126,17 @@ def test_confirmations_that_have_not_begun_are_missing_too() -> None:
     assert "6 of 6 confirmation runs are missing" in answer.sentence
 
 
+def test_confirmations_of_the_default_alone_say_nothing_yet() -> None:
+    """They may run before the search has ended."""
+    runs = [toy_confirmation(place, 0, seed, values={"likeness": 0.6}) for place, seed in enumerate(SEEDS)]
+    record = replace(toy_study(two_trials(), confirmations=runs), num_confirmations=6)
+    answer = answer_of(record)
+    assert (answer.kind, answer.winner, answer.num_missing) == (AnswerKind.waiting, 7, 3)
+    assert "3 of 6 confirmation runs are missing" in answer.sentence
+    alone = answer_of(replace(record, trials=record.trials[:1]))
+    assert (alone.kind, alone.num_missing) == (AnswerKind.single, 0)
+
+
 def test_a_search_that_goes_on_says_so_far() -> None:
     trials = [*two_trials(), toy_trial(8, outcome=None)]
     assert "is the best of 2 trials so far" in answer_of(toy_study(trials)).sentence
