@@ -75,20 +75,7 @@ class PatientStorage(BaseStorage):
         return self._backend.engine
 
     def _patiently(self, operation: Callable[[bool], Result]) -> Result:
-        """Run an operation until the server answers; it is told whether an earlier try may have been done."""
-        away_since: float | None = None
-        wait = FIRST_WAIT_SECONDS
-        while True:
-            try:
-                return operation(away_since is not None)
-            except Exception as error:
-                if not is_connection_lost(error):
-                    raise
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > self.patience:
-                    raise
-            time.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+        return patiently(operation, self.patience)
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         name = study_name or f"no-name-{uuid4()}"
@@ -200,14 +187,34 @@ class PatientStorage(BaseStorage):
         self._backend.remove_session()
 
 
+def patiently(operation: Callable[[bool], Result], patience: float) -> Result:
+    """Run an operation until the server answers it; it is told whether an earlier try may have been done.
+
+    patience  seconds that the server may be away before its error is raised
+    """
+    away_since: float | None = None
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return operation(away_since is not None)
+        except Exception as error:
+            if not is_connection_lost(error):
+                raise
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since > patience:
+                raise
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """Whether the server could not be reached or went away; also a wait for a lock or the pool."""
     from sqlalchemy import exc
 
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, exc.TimeoutError):
-            return True  # all connections of the pool are waiting for the server
+        if isinstance(seen, exc.TimeoutError | exc.PendingRollbackError):
+            return True  # no free connection in the pool; or one that broke, and Optuna asked it once more
         if isinstance(seen, exc.DBAPIError):
             if "sqlite" in type(seen.orig).__module__:
                 return "locked" in str(seen.orig)  # its other errors (disk full) do not pass by waiting

@@ -44,6 +44,8 @@ def quiet_optuna() -> None:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It warns, with a traceback, of each try to read trials while the server is away.
+    logging.getLogger("optuna.storages._rdb.storage").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
@@ -63,7 +65,7 @@ def safe_url(url: str) -> str:
 
 
 def _open_database(url: str, folder: StudyFolder, *, patience: float, wait: bool) -> "BaseStorage":
-    from sweeper.study.database import OnceStorage, PatientStorage
+    from sweeper.study.database import OnceStorage, PatientStorage, patiently
     from sweeper.study.lock import file_lock, server_lock
 
     full = _with_driver(url)
@@ -77,7 +79,8 @@ def _open_database(url: str, folder: StudyFolder, *, patience: float, wait: bool
         guard = server_lock(engine, "tables of Optuna", patience=patience if wait else 0.0)
     try:
         with guard:  # two that make the tables at one moment: the second would fail
-            return PatientStorage(OnceStorage(full, engine_kwargs=options), patience=patience)
+            made = patiently(lambda _: OnceStorage(full, engine_kwargs=options), patience if wait else 0.0)
+            return PatientStorage(made, patience=patience)
     except RuntimeError as error:  # tables of another version of Optuna
         raise ConfigError(f"hydra.sweeper.storage={safe_url(url)}: {error}") from error
     finally:

@@ -264,16 +264,18 @@ def test_four_processes_share_one_journal_and_lose_or_double_nothing(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("url", ["journal", "sqlite"])
-def test_workers_killed_at_random_moments_leave_a_study_that_ends(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize(("url", "kills", "within"), [("journal", 30, 0.5), ("sqlite", 8, 2.5)])
+def test_workers_killed_at_random_moments_leave_a_study_that_ends(
+    tmp_path: Path, url: str, kills: int, within: float
+) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     draw = random.Random(seed)
     storage = f"sqlite:///{tmp_path / 'study.db'}" if url == "sqlite" else url
     open_study(tmp_path, storage)
-    for _ in range(30):
+    for _ in range(kills):
         worker = start_worker(tmp_path, storage, trials=10**6, seconds=0.0)
-        time.sleep(0.5 * draw.random())
+        time.sleep(within * draw.random())
         worker.send_signal(signal.SIGKILL)
         worker.communicate()
         study, _ = open_study(tmp_path, storage)
