@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.config.tracking import TrackingConfig
 from engine.training.tracker import TrackedRun
-from engine.training.wandb_tracker import open_run, staged_in, sync_command
+from engine.training.wandb_tracker import open_run, staged_in
 from sweeper.answer.records import Answer, AnswerKind
 from sweeper.study.records import StudyRecord
 from sweeper.tracking.names import controller_part
@@ -20,6 +20,7 @@ from sweeper.tracking.study_tables import (
     trial_rows,
     verdict_values,
 )
+from sweeper.tracking.sync_lines import sync_all_command
 
 if TYPE_CHECKING:
     import wandb
@@ -100,7 +101,10 @@ class ControllerRun:
             self._tell(lambda run: self._log_trials(run, record, answer, wait=True))
 
     def finish(self, record: StudyRecord, answer: Answer) -> str | None:
-        """The rest of the history, the tables and the answer; returns the address or the sync command."""
+        """The rest of the history, the tables and the answer.
+
+        Returns the run's address, or the one line that uploads all runs of the study.
+        """
         lines: list[str] = []
         is_over = record.stopped is not None
         self._tell(lambda run: self._log_trials(run, record, answer, wait=not is_over))
@@ -130,7 +134,8 @@ class ControllerRun:
 
     def _close(self, run: "wandb.Run", *, failed: bool) -> str:
         run.finish(exit_code=1 if failed else 0)
-        return sync_command(self._folder) if run.offline else f"wandb: {run.url}"
+        sync = sync_all_command(self._folder.parent) if run.offline else None
+        return sync or f"wandb: {run.url}"
 
     def _tell(self, call: "Callable[[wandb.Run], None]") -> None:
         run = self._run

@@ -59,7 +59,7 @@ def test_a_killed_controller_keeps_what_it_told_and_the_next_start_is_the_same_r
     run = open_controller_run(CONFIG, record, warn=pytest.fail)
     line = run.finish(record, ANSWER)
     (second,) = set((folder / "wandb").glob("offline-run-*")) - {first}
-    assert line == f"wandb sync {first} {second}"
+    assert line == f"wandb sync {folder}/wandb/offline-run-*"
     whole = read_wandb_run(second)
     assert whole.run.run_id == read_wandb_run(first).run.run_id == "toy-controller"
     assert _trials(whole) == list(range(18))
