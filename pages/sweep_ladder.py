@@ -14,11 +14,10 @@ _LETTER = 7.2
 
 def ladder(objective: SweepObjective, measure: SweepMeasure) -> str:
     """The <svg>; "" with fewer than two numbers to compare."""
-    above = [("winner", measure.winner), ("default", measure.default)]
-    below = [("base model", _number(measure.base)), ("true pictures", _number(measure.real))]
-    marks = [(name, number) for name, number in (*above, *below) if number is not None]
-    values = [number.value for _, number in marks if math.isfinite(number.value)]
-    if len(values) < 2:
+    above = _finite([("winner", measure.winner), ("default", measure.default)])
+    below = _finite([("base model", _number(measure.base)), ("true pictures", _number(measure.real))])
+    marks = [*above, *below]
+    if len(marks) < 2:
         return ""
     low, high = _range(marks)
     parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{MIDDLE}" y2="{MIDDLE}"/>']
@@ -34,7 +33,7 @@ def ladder(objective: SweepObjective, measure: SweepMeasure) -> str:
             f'r="{8 if name == "winner" else 6}"/>'
         )
     for group, y in ((above, 24), (below, 84)):
-        parts += _names([(name, across(number.value)) for name, number in group if number is not None], y)
+        parts += _names([(name, across(number.value)) for name, number in group], y)
     words = f"{objective.title}: better is to the right"
     return (
         f'<svg class="chart ladder" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">'
@@ -61,17 +60,21 @@ def _names(named: list[tuple[str, float]], y: float) -> list[str]:
     ]
 
 
+def _finite(marks: list[tuple[str, Number | None]]) -> list[tuple[str, Number]]:
+    return [(name, number) for name, number in marks if number is not None and math.isfinite(number.value)]
+
+
 def _number(value: float | None) -> Number | None:
     return None if value is None else Number(value=value)
 
 
 def _range(marks: list[tuple[str, Number]]) -> tuple[float, float]:
     """From the least to the largest value and interval; an interval that dwarfs the values is cut."""
-    values = [number.value for _, number in marks if math.isfinite(number.value)]
+    values = [number.value for _, number in marks]
     width = max(values) - min(values) or abs(values[0]) * 0.1 or 1.0
-    low = min(n.value - min(n.spread or 0.0, width) for _, n in marks if math.isfinite(n.value))
-    high = max(n.value + min(n.spread or 0.0, width) for _, n in marks if math.isfinite(n.value))
-    margin = 0.04 * (high - low)
+    low = min(n.value - min(n.spread or 0.0, width) for _, n in marks)
+    high = max(n.value + min(n.spread or 0.0, width) for _, n in marks)
+    margin = 0.04 * (high - low) or width
     return low - margin, high + margin
 
 

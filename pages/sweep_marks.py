@@ -1,5 +1,6 @@
 """What the plots of a sweep's report share: the words of a trial, its class, and which are drawn of many."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -60,6 +61,11 @@ def complete(trials: Sequence[SweepTrial]) -> list[SweepTrial]:
 def title(words: str) -> str:
     """The tooltip of an SVG element."""
     return f"<title>{escape(words)}</title>"
+
+
+def kept(text: str) -> str:
+    """The text as markup, in which no line ends within a number like 3e-3."""
+    return re.sub(r"(?<![\w&])[\d.]+e-\d+[,;.)]*", r'<span class="whole">\g<0></span>', escape(text))
 
 
 def scroller(plot: str, words: str) -> str:

@@ -12,6 +12,7 @@ from pages.numbers import places_for, plain_number
 from pages.parts import href
 from pages.picture import EmbeddedPicture, embed_picture
 from pages.sweep_data import SheetPicture, SheetRow, SweepSheet
+from pages.sweep_marks import kept
 
 MAX_ROWS, MAX_PROMPTS = 40, 10
 SIDE, QUALITY = 160, 74  # pixels and JPEG quality of a thumbnail
@@ -47,7 +48,7 @@ def _row(row: SheetRow, prompts: Sequence[str], places: int) -> str:
     name = escape(row.title)
     if row.link:
         name = f'<a href="{href(row.link)}">{name}</a>'
-    note = f"<small>{escape(row.note)}</small>" if row.note else ""
+    note = f"<small>{kept(row.note)}</small>" if row.note else ""
     data = "" if row.number is None else f' data-trial="{row.number}"'
     style = ' class="measure"' if row.number is None else ""
     cells = "".join(f"<td>{_cell(row, row.pictures.get(prompt), prompt, places)}</td>" for prompt in prompts)

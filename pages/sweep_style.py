@@ -7,6 +7,7 @@ _PLOTS = """
 .verdict { font-size: clamp(1.35rem, 3.1vw, 2.1rem); line-height: 1.22; font-weight: 650;
   letter-spacing: -0.015em; margin: 10px 0 12px; max-width: 46ch; }
 .details { max-width: 85ch; }
+.whole { white-space: nowrap; }
 .details p { margin: 2px 0; color: var(--soft); }
 .ran { display: flex; flex-wrap: wrap; gap: 10px 30px; margin: 18px 0 0; }
 .ran > div { min-width: 0; }
@@ -40,7 +41,9 @@ body { padding-bottom: 56px; }
 .rung { fill: var(--card); stroke: var(--soft); stroke-width: 2.2; }
 .rung.is-winner { fill: var(--accent); stroke: var(--accent); }
 .rung.is-default { fill: var(--soft); }
-.copyable { margin-top: 16px; }
+.copyable { min-width: 0; }
+.copyable + .copyable { margin-top: 16px; }
+.use { min-width: 0; }
 .copy-head { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
 .copy-head h3 { font-size: 0.95rem; margin: 0; }
 .copyable pre { user-select: all; white-space: pre-wrap; overflow-wrap: anywhere; margin: 6px 0 0; }

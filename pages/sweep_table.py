@@ -8,7 +8,7 @@ from pages.parts import href
 from pages.run_folder import duration
 from pages.sweep_axes import cut
 from pages.sweep_data import COMPLETE, FAILED, PRUNED, SweepConfirmed, SweepDimension, SweepPage, SweepTrial
-from pages.sweep_marks import trial_words
+from pages.sweep_marks import kept, trial_words
 
 _BADGES = {COMPLETE: "good", PRUNED: "wait", FAILED: "bad"}
 _VALUE_LETTERS = 48  # of a setting in a cell
@@ -145,7 +145,7 @@ def _confirmed(one: SweepConfirmed, page: SweepPage) -> str:
         cells.append(f"<td>{shown}</td>")
     return (
         f'<tr data-trial="{one.of}"><th scope="row">trial {one.of}{roles}'
-        f"<small>{escape(one.settings)}</small><small>{links}</small></th><td>{len(one.seeds)}{below}</td>{''.join(cells)}</tr>"
+        f"<small>{kept(one.settings)}</small><small>{links}</small></th><td>{len(one.seeds)}{below}</td>{''.join(cells)}</tr>"
     )
 
 

@@ -7,6 +7,7 @@ from pages.numbers import NONE, interval_text, number_markup, places_for, plain_
 from pages.parts import href, notices
 from pages.sweep_data import SweepMeasure, SweepObjective, SweepPage, SweepSetting, SweepWinner
 from pages.sweep_ladder import ladder
+from pages.sweep_marks import kept
 
 _VERDICTS = {
     "better": ("better", "good"),
@@ -19,7 +20,7 @@ _VERDICTS = {
 def head_part(page: SweepPage, sections: Sequence[tuple[str, str]]) -> str:
     """Study, verdict, what ran, ways to the sections (id, words)."""
     badge = f'<span class="badge {escape(page.tone)}">{escape(page.verdict)}</span>' if page.verdict else ""
-    details = "".join(f"<p>{escape(sentence)}</p>" for sentence in page.details)
+    details = "".join(f"<p>{kept(sentence)}</p>" for sentence in page.details)
     ran = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(words)}</dd></div>" for name, words in page.ran if words
     )
@@ -27,7 +28,7 @@ def head_part(page: SweepPage, sections: Sequence[tuple[str, str]]) -> str:
     links = "".join(f'<a href="#{name}">{escape(words)}</a>' for name, words in sections)
     return (
         f'<header><div class="head study"><h1>{escape(page.title)}</h1>{badge}</div>'
-        f'<p class="verdict">{escape(page.sentence)}</p><div class="details">{details}</div>'
+        f'<p class="verdict">{kept(page.sentence)}</p><div class="details">{details}</div>'
         f"{list_of_ran}{notices(page.notices)}"
         f'<nav aria-label="sections">{links}</nav></header>'
     )
@@ -42,8 +43,8 @@ def winner_part(page: SweepPage) -> str:
     return (
         f'<section id="winner"><h2>The settings to use</h2><p class="soft">Trial {winner.number}.'
         f" {escape(winner.sentence)}{link}</p>"
-        f'<div class="answer">{_settings(winner.settings)}{_measures(page, winner)}</div>'
-        f"{_use(winner)}</section>"
+        f'<div class="answer"><div class="measures">{_settings(winner.settings)}{_use(winner)}</div>'
+        f"{_measures(page, winner)}</div></section>"
     )
 
 

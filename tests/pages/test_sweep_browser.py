@@ -1,4 +1,4 @@
-"""The report of a sweep in a real browser: sort, filter, pick a trial, a thousand trials, widths, contrast."""
+"""The report of a sweep in a browser: sort, filter, pick a trial, a thousand trials, widths, contrast."""
 
 import re
 from collections.abc import Callable

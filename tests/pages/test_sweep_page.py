@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pages.sweep_data import PRUNED, SweepPage, SweepPruning, SweepSheet, SweepTrial
+from pages.gallery_data import Number
+from pages.sweep_data import PRUNED, SweepMeasure, SweepPage, SweepPruning, SweepSheet, SweepTrial
+from pages.sweep_ladder import ladder
 from pages.sweep_page import sweep_html, write_sweep_page
 from tests.pages.sweep_toys import (
     COPIES,
@@ -61,6 +63,21 @@ def test_the_winner_stands_beside_default_base_model_and_true_pictures() -> None
     assert "+0.170" in part and "+0.149 to +0.191" in part and ">better</span>" in part
     assert 'data-copies="command"' in part and "python train.py network.rank=16" in part
     assert '<a href="cat-lora-best.safetensors">' in part
+
+
+def test_numbers_that_are_all_the_same_lie_on_one_place_of_their_line() -> None:
+    measure = SweepMeasure(
+        objective="likeness", winner=Number(value=0.5), default=Number(value=0.5), base=0.5
+    )
+    drawn = ladder(LIKENESS, measure)
+    assert len(set(re.findall(r'<circle [^>]*cx="([\d.]+)"', drawn))) == 1
+    assert ladder(LIKENESS, replace(measure, default=None, base=math.nan)) == ""
+
+
+def test_better_is_to_the_right_where_less_is_better() -> None:
+    measure = SweepMeasure(objective="memorisation", winner=Number(value=0.1), default=Number(value=0.3))
+    places = dict(re.findall(r'<circle class="rung is-(\w+)" cx="([\d.]+)"', ladder(COPIES, measure)))
+    assert float(places["winner"]) > float(places["default"])
 
 
 def test_each_trial_has_a_row_with_link_badge_and_cause() -> None:
