@@ -48,7 +48,7 @@ def build_sampler(
 def startup_trials(num_trials: int) -> int:
     """Trials drawn at random before a sampler learns: a quarter of them, 4 to 10.
 
-    On a noisy toy of a LoRA (4 parameters, 40 seeds, median regret) 4, 6, 8, 10 of 18 trials come to .020-.026,
+    On a noisy toy of a LoRA (4 parameters, 40 seeds, median regret) 4, 6, 8, 10 of 18 come to .020-.026,
     all 18 at random to .051; of 36 trials .011-.018 and .027: it hardly matters between 4 and 10.
     """
     return min(10, max(4, num_trials // 4))
