@@ -39,7 +39,8 @@ def pack_shared(work: Work) -> bytes:
     try:
         return cloudpickle.dumps((work, Singleton.get_state()))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        name = getattr(work.task_function, "__qualname__", repr(work.task_function))
+        function = work.task_function
+        name = getattr(function, "__qualname__", type(function).__name__)
         raise ConfigError(
             f"hydra/launcher=gpus: the function {name} can't be sent to another process ({error}). "
             "Take hydra/launcher=basic, or keep open files and generators out of it."

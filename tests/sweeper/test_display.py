@@ -186,5 +186,5 @@ def test_a_thousand_trials_are_read_at_most_once_a_second(tmp_path: Path) -> Non
     thousand = study(1000, of=1000)
     reading = Reading(thousand)
     with SweepDisplay(reading, StudyFolder(tmp_path), Console(file=io.StringIO(), force_terminal=True)):
-        time.sleep(1.6)
+        time.sleep(1.3)
     assert reading.count <= 3  # the first, one a second later, the last

@@ -38,6 +38,7 @@ def test_jobs_come_back_in_their_order_from_processes_that_see_nothing_but_their
     assert "[slot 0] whole\n" in app.err  # a line that a progress bar wrote over
 
 
+@pytest.mark.slow
 def test_without_a_gpu_the_cores_are_shared_by_the_slots_in_use(app: App) -> None:
     cores = len(os.sched_getaffinity(0))
     app.run(
