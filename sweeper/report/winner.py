@@ -1,6 +1,7 @@
 """The winner of a study: its settings, its numbers beside the default's, how to use it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pages.gallery_data import Change, Number
 from pages.sweep_data import SweepMeasure, SweepSetting, SweepWinner
@@ -16,7 +17,7 @@ def winner_part(record: StudyRecord, answer: Answer) -> SweepWinner | None:
         return None
     trial = record.trial(answer.winner)
     folder = StudyFolder(record.folder)
-    files = [("LoRA file", folder.best_weights), ("its settings", folder.best)]
+    files = [("LoRA file", folder.best_weights), ("its settings", folder.best), ("all trials", folder.table)]
     numbers_of = "One training seed, not confirmed; ± is half of a 95 % interval over prompts."
     if answer.is_confirmed:
         numbers_of = f"Mean of {_seeds(answer.winner_seeds)}; ± is half of a 95 % interval."
@@ -28,9 +29,19 @@ def winner_part(record: StudyRecord, answer: Answer) -> SweepWinner | None:
         measures=[_measure(name, record, answer) for name in record.objectives],
         numbers_of=numbers_of,
         command=answer.command,
-        experiment=f"python train.py +experiment={record.name}-best" if folder.best.is_file() else "",
+        experiment=_use_of(folder.best),
         files=[(name, path.name) for name, path in files if path.is_file()],
     )
+
+
+def _use_of(best: Path) -> str:
+    """The line that uses best.yaml, as its second line says it; "" without one."""
+    try:
+        lines = best.read_text(encoding="utf-8").splitlines()[:2]
+    except (OSError, ValueError):
+        return ""
+    line = lines[-1].removeprefix("# ") if lines else ""
+    return line if line.startswith("python ") else ""
 
 
 def _settings(trial: TrialRecord, record: StudyRecord) -> list[SweepSetting]:

@@ -120,7 +120,7 @@ def test_the_report_lies_in_the_folder_with_pictures_and_links(tmp_path: Path) -
     html = path.read_text(encoding="utf-8")
     assert path == tmp_path / "toy" / "report.html"
     assert '<a href="trials/0001/index.html">1</a>' in html
-    assert "python train.py +experiment=toy-best" in html and 'href="toy-best.safetensors"' in html
+    assert "python train.py experiment=toy-best</pre>" in html and 'href="toy-best.safetensors"' in html
     sheet = re.search(r'<section id="pictures">.*?</section>', html, flags=re.S)
     assert sheet is not None
     rows = re.findall(r'<th scope="row">(?:<a href="[^"]*">)?([^<]*)', sheet[0])
@@ -136,7 +136,7 @@ def _study_on_disk(root: Path) -> StudyRecord:
     for number, value in enumerate((0.5, 0.8, 0.6)):
         trial = toy_trial(number, {"likeness": value}, params={**DEFAULTS, "network.rank": 4 * 2**number})
         trials.append(_with_folder(trial, root, value))
-    (root / "best.yaml").write_text("# @package _global_\n")
+    (root / "best.yaml").write_text("# @package _global_\n# python train.py experiment=toy-best\n")
     (root / "toy-best.safetensors").write_bytes(b"")
     return replace(toy_study(trials), folder=root)
 
