@@ -69,6 +69,16 @@ def test_a_killed_controller_keeps_what_it_told_and_the_next_start_is_the_same_r
     ]
     assert steps[0].items() <= steps[1].items()  # a server drops the steps that it has
     beside.finish(lr_study(), ANSWER)
+    assert line is not None
+    found = _dry_run(line)
+    assert [path in found for path in (first.name, second.name)] == [True, True]
+
+
+def _dry_run(line: str) -> str:
+    """What wandb's own command says that it would upload."""
+    command = line.replace("wandb sync", f"{sys.executable} -m wandb sync --dry-run")
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout + done.stderr
 
 
 def _trials(logged: LoggedRun) -> list[object]:
