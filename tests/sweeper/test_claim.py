@@ -289,3 +289,31 @@ def test_workers_killed_at_random_moments_leave_a_study_that_ends(
     assert set(ends) <= {"COMPLETE", "FAIL"}
     assert all(starts_of(trial.user_attrs)[-1].ended is not None for trial in study.trials)
     assert study.study_name == NAME and folder.root == tmp_path
+
+
+def test_a_database_makes_a_trial_of_one_call_once_and_none_beyond_the_total(tmp_path: Path) -> None:
+    from sweeper.study.database import AT_MOST, TOKEN, StudyIsFullError
+
+    study, _ = open_study(tmp_path, f"sqlite:///{tmp_path / 'study.db'}")
+    first, again, other = (
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, system_attrs={TOKEN: token, AT_MOST: 1}
+        )
+        for token in ("one", "one", "two")
+    )
+    made = study._storage.create_new_trial(study._study_id, first)
+    assert study._storage.create_new_trial(study._study_id, again) == made
+    with pytest.raises(StudyIsFullError):
+        study._storage.create_new_trial(study._study_id, other)
+    assert len(study.trials) == 1
+
+
+def test_a_reader_that_looks_while_others_write_sees_whole_trials_only(tmp_path: Path) -> None:
+    open_study(tmp_path)
+    worker = start_worker(tmp_path, "journal", trials=60, seconds=0.0)
+    seen = 0
+    while worker.poll() is None:
+        study, _ = open_study(tmp_path)
+        seen = max(seen, len(study.trials))
+    assert told_by(worker) == list(range(60))
+    assert 0 < seen <= 60
