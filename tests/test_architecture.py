@@ -53,7 +53,15 @@ DATA_WITHOUT_TORCH = tuple(
 LOWEST = ("engine.config", "engine.diffusion")
 ARROWS: dict[str, tuple[str, ...]] = {
     "train": ("engine.compose", "engine.config", "engine.training", "evaluation", "pages", "demo", "kohya"),
-    "sweeper": ("evaluation", "engine.training", "engine.compose", "engine.config", "pages"),
+    "sweeper": (
+        "evaluation",
+        "engine.training",
+        "engine.compose",
+        "engine.config",
+        "engine.data.fingerprints",  # of the pictures that all trials of a study share
+        "engine.data.json_file",
+        "pages",
+    ),
     "hydra_plugins": ("sweeper",),
     "evaluation": (
         "engine.sampling",

@@ -138,7 +138,7 @@ def _pick_problem(group: str, override: Override, folders: ConfFolders) -> str |
 
 def _check_options(overrides: Sequence[str], network: type[NetworkConfig], state: _Checked) -> None:
     seen: dict[str, str] = {}
-    for text in overrides:
+    for text in sorted(overrides, key=lambda text: not text.startswith("hydra/")):  # groups before options
         form = split_override(text)
         if form is not None and form[1] in seen:
             state.problems.append(_given_twice(text, seen[form[1]]))
@@ -188,12 +188,17 @@ def _check_hydra(text: str, state: _Checked) -> None:
         state.problems.append(override)
     elif problems := _sweeper_problems(override):
         state.problems += problems
-    elif _compose(state.folders, [_line(override)]) is None:
+    elif _compose(state.folders, [*_hydra_picks(state), _line(override)]) is None:
         state.problems.append(f"{text}: Hydra has no such option, or not with this value. Leave it out.")
     elif override.key_or_group == "hydra.mode":
         state.problems.append(f"{text}: write --multirun for a sweep, and nothing for a run.")
     else:
         state.good.append(_line(override))
+
+
+def _hydra_picks(state: _Checked) -> list[str]:
+    """Groups of Hydra that were picked: their options are known only with them."""
+    return [text for text in state.good if text.startswith("hydra/")]
 
 
 def _sweeper_problems(override: Override) -> list[str]:

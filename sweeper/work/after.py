@@ -19,8 +19,7 @@ BUG = "bug: "  # how the reason of such a stop begins
 def before_end(session: Session, claim: Claim, record: TrialRecord) -> None:
     """What a trial is given while it has not ended yet: its pictures for the dashboard."""
     if record.state is TrialState.complete:
-        store = open_store(session.folder.artifacts)
-        attach_pictures(claim.trial.study, claim.trial._trial_id, record.folder, store, warn=_LOG.warning)
+        _guard("pictures for the dashboard", lambda: _attach(session, claim, record))
 
 
 def after_end(session: Session, record: TrialRecord) -> None:
@@ -30,6 +29,11 @@ def after_end(session: Session, record: TrialRecord) -> None:
         _guard("page", lambda: write_run_page(read_run_folder(record.folder), page))
     if record.phase is Phase.search and record.outcome is Outcome.failed:
         _stop_on_a_bug(session, record)
+
+
+def _attach(session: Session, claim: Claim, record: TrialRecord) -> None:
+    store = open_store(session.folder.artifacts)
+    attach_pictures(claim.trial.study, claim.trial._trial_id, record.folder, store, warn=_LOG.warning)
 
 
 def _stop_on_a_bug(session: Session, record: TrialRecord) -> None:

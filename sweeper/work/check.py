@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from inspect import unwrap
 
 from engine.compose.dead_options import dead_options
 from engine.compose.load import load
@@ -101,7 +100,7 @@ def _start_problems(
     config = plan.composer.task_config(plan.composer.overrides(settings, "dry_run=true"))
     try:
         with redirect_stdout(io.StringIO()), placed_in(None, on_plan):
-            unwrap(plan.task)(config)
+            plan.task(config)
     except ConfigError as error:
         return [_with_settings(problem, settings) for problem in error.problems]
     return []

@@ -1,8 +1,9 @@
 """Composes the config of a trial, as Hydra would have from a command line."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,8 +14,11 @@ from omegaconf.errors import OmegaConfBaseException
 from engine.compose.arguments import split_override
 from engine.compose.load import load
 from engine.compose.show import show
+from engine.compose.sweep_options import GROUPS
 from engine.config import RunConfig
-from sweeper.space.overrides import for_hydra, overrides_of
+from sweeper.space.overrides import for_hydra, overrides_of, text_of
+
+_OF_SWEEPS = ("sweep", *GROUPS)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,6 +30,10 @@ class Composer:
     fixed: tuple[str, ...]  # overrides of all trials, as Hydra takes them
     _looked: dict[tuple[str, tuple[str, ...]], str | None] = field(default_factory=dict)
     _composed: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)  # by picks of groups
+
+    def fresh(self) -> "Composer":
+        """The same without what it remembers, to be sent to another process."""
+        return Composer(context=self.context, config=self.config, fixed=self.fixed)
 
     def overrides(self, settings: Mapping[str, object], *more: str) -> tuple[str, ...]:
         """The task overrides of a trial; what comes later replaces what comes before of the same key."""
@@ -51,6 +59,27 @@ class Composer:
         with open_dict(config):
             config.hydra.overrides.task = list(overrides)
         return config
+
+    def explicit(self, overrides: Sequence[str]) -> tuple[str, ...]:
+        """The same run without the sweep's file: what it picks and sets is spelled out.
+
+        So that a trial's command and best.yaml mean the same when the file has changed, or is not there.
+        """
+        rest = tuple(text for text in overrides if _key(text) != "sweep")
+        if len(rest) == len(overrides):
+            return rest
+        wanted = self.compose(overrides)
+        picks = [
+            f"{group}={pick}"
+            for group, pick in wanted.hydra.runtime.choices.items()
+            if group not in _OF_SWEEPS and "/" not in group and pick is not None
+        ]
+        picked = {_key(text) for text in rest} | set(_unchanged(picks, self.compose(rest)))
+        rest = (*(text for text in picks if _key(text) not in picked), *rest)
+        values = _leaves(wanted)
+        given = _leaves(self.compose(rest))
+        changed = {path: value for path, value in values.items() if given.get(path, self) != value}
+        return (*rest, *for_hydra(overrides_of(changed)))
 
     def is_group(self, override: str) -> bool:
         """Whether an override picks a file, and does not set an option."""
@@ -88,6 +117,39 @@ class Composer:
             return str(picks[key])
         try:
             value = OmegaConf.select(config, key, throw_on_missing=True, default=self)
-            return None if value is self else show(value)
+            return None if value is self else _text(value)
         except OmegaConfBaseException:
             return None
+
+
+def _unchanged(picks: Sequence[str], config: DictConfig) -> list[str]:
+    choices = config.hydra.runtime.choices
+    return [_key(text) for text in picks if f"{_key(text)}={choices.get(_key(text))}" == text]
+
+
+def _leaves(config: DictConfig) -> dict[str, object]:
+    """Path -> value of every option of a run, references resolved, enums by name."""
+    run = copy.deepcopy(config)
+    with open_dict(run):
+        del run["hydra"]
+    plain = OmegaConf.to_container(run, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict), "a config is a mapping"
+    return dict(_walk(plain, ""))
+
+
+def _walk(node: dict[Any, Any], prefix: str) -> Iterator[tuple[str, object]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _walk(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _key(text: str) -> str:
+    form = split_override(text)
+    return form[1] if form else text
+
+
+def _text(value: object) -> str:
+    """As the command line takes it; numbers with all their digits."""
+    return text_of(value) if isinstance(value, int | float) else show(value)

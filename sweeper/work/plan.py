@@ -1,7 +1,10 @@
 """What a sweep is going to do: read from the command line and the config, before anything is made."""
 
+import shlex
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import unwrap
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -41,16 +44,18 @@ class SweepPlan:
     folder: Path  # absolute
     storage: str  # as given: journal or a URL
     settings: SweeperConfig
-    space: Space
-    composer: Composer
-    task: TaskFunction
+    space: Space = field(repr=False)
+    composer: Composer = field(repr=False)
+    task: TaskFunction = field(repr=False)
     objectives: Mapping[str, Direction]
     is_grid: bool  # every combination once, nothing is confirmed
     num_trials: int  # search and confirmation together
     num_search: int
-    defaults: RunConfig  # trial 0
+    defaults: RunConfig = field(repr=False)  # trial 0
     num_prompts_left: int = 0  # of the list of prompts, from the first one of the search on
-    base_facts: Mapping[str, object]  # what all trials share, for a comparison with an earlier start
+    base_facts: Mapping[str, object] = field(
+        repr=False
+    )  # what all trials share, for a comparison with an earlier start
     lines: tuple[str, ...]  # what a user may not expect
     command: str  # the line that goes on
 
@@ -82,7 +87,7 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         settings=settings,
         space=space,
         composer=composer,
-        task=request.task,
+        task=unwrap(request.task),  # without what turns a refusal into the end of the program
         objectives=objectives,
         is_grid=is_grid,
         num_trials=num_trials,
@@ -90,7 +95,7 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         defaults=defaults,
         base_facts=_base_facts(defaults, space),
         lines=(*space.notes, *lines),
-        command="python train.py --multirun " + " ".join(map(_shell, request.arguments)),
+        command=_typed(request),
     )
 
 
@@ -170,7 +175,11 @@ def _nothing_searched(lines: list[str]) -> str:
     )
 
 
-def _shell(text: str) -> str:
-    from shlex import quote
-
-    return quote(text)
+def _typed(request: Request) -> str:
+    """The line that was typed; where there is none (a test, a notebook), one that means the same."""
+    words = sys.orig_argv
+    places = [place for place, word in enumerate(words) if Path(word).name == "train.py"]
+    if places:
+        return shlex.join(["python", "train.py", *words[places[0] + 1 :]])
+    hydra = [text for text in request.config.hydra.overrides.hydra if not text.startswith("hydra.mode=")]
+    return shlex.join(["python", "train.py", "--multirun", *hydra, *request.arguments])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.compose.show import show
 from engine.config import ConfigError, is_demo
 from sweeper.config import Direction, OnChange
-from sweeper.space.facts import differences
+from sweeper.space.facts import cannot_extend, differences
 from sweeper.space.suggest import parameters_of
 from sweeper.study.claim import clear_stop
 from sweeper.study.folder import StudyFile, StudyFolder
@@ -58,6 +58,7 @@ def make_study(plan: SweepPlan, *, threads: int) -> SweepPlan:
             _write(plan, folder, storage, existing, threads)
             return plan
         if plan.settings.on_change is OnChange.extend and not _has_other_objectives(existing, plan):
+            _refuse_other_choices(existing, plan)
             _write(plan, folder, storage, existing, threads)
             return plan
     if plan.settings.on_change is not OnChange.fork:
@@ -185,6 +186,14 @@ def _changes(existing: Mapping[str, object], plan: SweepPlan) -> list[str]:
     if _has_other_objectives(existing, plan):
         lines.append(f"objectives: {show(existing[OBJECTIVES])} -> {show(_plain_objectives(plan))}")
     return lines
+
+
+def _refuse_other_choices(existing: Mapping[str, object], plan: SweepPlan) -> None:
+    space = existing[SPACE]
+    assert isinstance(space, dict)
+    problems = cannot_extend(space, json.loads(_text(plan.space.facts())))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _changed(key: str, old: object, new: object) -> list[str]:

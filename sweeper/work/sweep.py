@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.compose.refusal import INTERRUPTED
@@ -50,8 +51,9 @@ def _launch(request: Request, plan: SweepPlan, workers: int) -> "Sequence[Worker
 
     from sweeper.work.worker import Worker
 
+    worker = Worker(plan=replace(plan, composer=plan.composer.fresh()))
     launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=request.context, task_function=Worker(plan=plan), config=request.config
+        hydra_context=request.context, task_function=worker, config=request.config
     )
     try:
         returns = launcher.launch([[] for _ in range(workers)], initial_job_idx=0)

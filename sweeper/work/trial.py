@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from inspect import unwrap
 from pathlib import Path
 
 from hydra.core.utils import JobStatus, run_job
@@ -70,7 +69,7 @@ def _attempt(place: Place, job: DictConfig) -> BaseException | None:
     """Hydra's own run of a job; what it was ended by, or None."""
     try:
         done = run_job(
-            task_function=unwrap(place.task),  # without what turns a refusal into the end of the program
+            task_function=place.task,
             config=job,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key=None,

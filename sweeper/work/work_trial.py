@@ -96,7 +96,7 @@ class TrialWork:
         more = [] if run.training.threads is not None else [f"training.threads={self.session.threads}"]
         if self.phase is Phase.confirm:
             more += confirmation_overrides(self.plan, run, int(trial.user_attrs[SEED]))
-        return composer.overrides(settings, *more)
+        return composer.explicit(composer.overrides(settings, *more))
 
     def _attempt(self, overrides: tuple[str, ...], lease: Lease) -> Ended:
         composer = self.plan.composer
@@ -129,7 +129,7 @@ class TrialWork:
             run_id=plan.run_id,
             seed=run.seed,
             total_steps=plan.total_steps,
-            command=command_of(self.plan.composer, self.record.overrides, device=plan.device),
+            command=command_of(self.record.overrides, device=plan.device),
         )
         self.queue.save(self.claim, self.record)
 
