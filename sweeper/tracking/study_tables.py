@@ -100,7 +100,10 @@ def verdict_values(record: StudyRecord, answer: Answer) -> dict[str, Cell]:
             "winner_confirmed": answer.is_confirmed,
             "winner_settings": answer.settings,
         }
-    values |= {f"trials/{name}": count for name, count in answer.counts.items()}
+    passing = dict.fromkeys(
+        (TrialState.waiting.value, TrialState.running.value), 0
+    )  # else the last count stays
+    values |= {f"trials/{name}": count for name, count in {**passing, **answer.counts}.items()}
     for setting in answer.confirmed:
         if setting.of == answer.winner:
             values |= _confirmed_values(setting)

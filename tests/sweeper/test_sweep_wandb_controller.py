@@ -72,7 +72,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LoggedRun, str
     record = replace(lr_study(), folder=tmp_path_factory.mktemp("sweeps") / "toy")
     record.folder.mkdir()
     run = open_controller_run(OFFLINE, record, warn=pytest.fail, pause_seconds=0)
-    run.log_trials(replace(record, trials=record.trials[:9], stopped=None), ANSWER)
+    begun = replace(ANSWER, counts={"completed": 8, "running": 1})
+    run.log_trials(replace(record, trials=record.trials[:9], stopped=None), begun)
     line = run.finish(record, ANSWER)
     assert line is not None
     return record.folder, read_wandb_run(record.folder), line
@@ -127,6 +128,8 @@ def test_its_summary_holds_the_answer(told: tuple[Path, LoggedRun, str]) -> None
         "gain/likeness": 0.17,
         "gain/likeness/half_width": 0.02,
         "trials/pruned": 3,
+        "trials/completed": 14,
+        "trials/running": 0,
     }
     assert {name: logged.summary[name] for name in expected} == expected
     assert logged.exit_code == 0
