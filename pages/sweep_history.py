@@ -155,7 +155,7 @@ def _role_label(objective: SweepObjective, trial: SweepTrial, place: tuple[float
     value = plain_number(trial.values[objective.name], objective.places)
     words = f"{' = '.join(trial.roles)} {value}"
     end = x > WIDTH / 2
-    below = 19 if y < TOP + 20 else 4
+    below = 19 if y < BOTTOM - 26 else -12  # clear of the line of the best
     return [
         f'<text class="mark-name" x="{x + (-11 if end else 11):.1f}" y="{y + below:.1f}" '
         f'text-anchor="{"end" if end else "start"}">{escape(words)}</text>'

@@ -10,6 +10,7 @@ from pages.sweep_axes import cut
 from pages.sweep_data import COMPLETE, DEFAULT, WINNER, SweepPage, SweepTrial
 
 MAX_DRAWN = 400  # trials in one plot; the best of them always
+_WHOLE = re.compile(r"(?<![\w&])(?:[\d.]+e-\d+[,;.)]*|[+−-]?[\d.]+ ± [\d.]+)")
 MAX_TITLED = 150  # drawn trials with a text of their own in every plot; beyond, the bar below says it
 
 
@@ -64,8 +65,8 @@ def title(words: str) -> str:
 
 
 def kept(text: str) -> str:
-    """The text as markup, in which no line ends within a number like 3e-3."""
-    return re.sub(r"(?<![\w&])[\d.]+e-\d+[,;.)]*", r'<span class="whole">\g<0></span>', escape(text))
+    """The text as markup, in which no line ends within 3e-3 or 0.17 ± 0.02."""
+    return _WHOLE.sub(r'<span class="whole">\g<0></span>', escape(text))
 
 
 def scroller(plot: str, words: str) -> str:

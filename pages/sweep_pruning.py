@@ -112,8 +112,8 @@ def _curves(page: SweepPage) -> str:
     ]
     curves = {trial.number: thin(points, _POINTS) for trial, points in with_curve if points}
     trials = [trial for trial, points in with_curve if points]
-    if not trials:
-        return ""
+    if all(len(points) < 2 for points in curves.values()):
+        return ""  # single marks are no curve
     drawn = drawn_trials(trials, MAX_CURVES)
     up = _axis(page.pruning.signal or "", [value for trial in drawn for _, value in curves[trial.number]])
     last = max(step for trial in drawn for step, _ in curves[trial.number])

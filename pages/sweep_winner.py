@@ -100,7 +100,7 @@ def _measure(objective: SweepObjective, measure: SweepMeasure) -> str:
     row = "".join(
         f'<div class="{style}"><dt>{name}</dt><dd>{text}</dd></div>'
         for name, text, style in cells
-        if text != NONE or style in ("is-winner", "is-default")
+        if text != NONE or style == "is-winner"
     )
     way = "lower is better" if objective.is_lower else "higher is better"
     return (
@@ -132,7 +132,7 @@ def _use(winner: SweepWinner) -> str:
     if winner.command:
         parts.append(_copyable("The same file again, in one line", winner.command, "command"))
     if winner.experiment:
-        parts.append(_copyable("As a config, on other pictures", winner.experiment, "experiment"))
+        parts.append(_copyable("As a config file, to build on", winner.experiment, "experiment"))
     files = "".join(
         f'<li>{escape(name)}: <a href="{href(path)}">{escape(path)}</a></li>' for name, path in winner.files
     )

@@ -128,7 +128,7 @@ def _trial(
         spreads={name: spread for name, spread in spreads.items() if spread is not None},
         rank=rank,
         is_front=trial.number in front,
-        roles=roles_of(trial.number, answer),
+        roles=roles_of(trial.number, record, answer),
         steps_done=trial.steps_done,
         total_steps=trial.total_steps,
         seconds=trial.seconds,
@@ -148,7 +148,7 @@ def _importances(answer: Answer) -> list[SweepImportances]:
     groups += [
         (f"Of {name}", one)
         for name, one in answer.importances_by_objective.items()
-        if several and (one.shares != answer.importances.shares or not one.shares)
+        if several and (one.shares, one.reason) != (answer.importances.shares, answer.importances.reason)
     ]
     return [
         SweepImportances(
@@ -192,7 +192,7 @@ def _confirmed(setting: ConfirmedSetting, record: StudyRecord, answer: Answer) -
     return SweepConfirmed(
         of=setting.of,
         settings=settings_words(record.trial(setting.of).params, answer.short_names),
-        roles=roles_of(setting.of, answer),
+        roles=roles_of(setting.of, record, answer),
         seeds=setting.seeds,
         num_missing=setting.num_missing,
         num_failed=setting.num_failed,

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from pages.run_data import PromptPictures
 from pages.run_folder import read_run_folder
-from pages.sweep_data import DEFAULT, WINNER, SheetPicture, SheetRow, SweepSheet
+from pages.sweep_data import SheetPicture, SheetRow, SweepSheet
 from pages.sweep_sheet import MAX_ROWS
 from sweeper.answer.names import settings_words
 from sweeper.answer.records import Answer
+from sweeper.report.values import BASELINE, page_link, roles_of
 from sweeper.study.records import StudyRecord, TrialRecord
-
-_BASELINE = 0
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -27,7 +26,7 @@ class _Folder:
 def sheet_of(record: StudyRecord, answer: Answer) -> SweepSheet:
     """The winner, the default, the base model, true pictures, then the others, the best first."""
     order = [ranked.number for ranked in answer.ranking]
-    first = [number for number in (answer.winner, _BASELINE) if number in order]
+    first = [number for number in (answer.winner, BASELINE) if number in order]
     numbers = list(dict.fromkeys([*first, *order]))
     shown = numbers[: MAX_ROWS - 2]
     folders = [
@@ -53,14 +52,12 @@ def sheet_of(record: StudyRecord, answer: Answer) -> SweepSheet:
 def _row(one: _Folder, record: StudyRecord, answer: Answer, objective: str) -> SheetRow:
     trial = one.trial
     scores = trial.prompt_values.get(objective, {})
-    page = trial.folder / "index.html"
-    roles = [WINNER] if trial.number == answer.winner else []
-    roles += [DEFAULT] if trial.number == _BASELINE else []
+    roles = roles_of(trial.number, record, answer)
     return SheetRow(
         title=f"trial {trial.number}" + (f", {' = '.join(roles)}" if roles else ""),
         note=settings_words(trial.params, answer.short_names),
         number=trial.number,
-        link=_link(page, record) if page.is_file() else None,
+        link=page_link(trial, record),
         pictures=_pictures(one.prompts, "final", record, scores),
     )
 
@@ -68,7 +65,8 @@ def _row(one: _Folder, record: StudyRecord, answer: Answer, objective: str) -> S
 def _shared(folders: Sequence[_Folder], record: StudyRecord, kind: str) -> dict[str, SheetPicture]:
     """The pictures that all trials have alike, from the first folder that holds them."""
     for one in folders:
-        if found := _pictures(one.prompts, kind, record, {}):
+        found = _pictures(one.prompts, kind, record, {})
+        if any(picture.path.is_file() for picture in found.values()):
             return found
     return {}
 

@@ -33,16 +33,25 @@ def value_of(value: object, dimension: Dimension | None) -> SweepValue:
     return SweepValue(text=text, number=number)
 
 
+def baseline_of(record: StudyRecord) -> TrialRecord | None:
+    """Trial 0 where it is the default; a plain grid may begin with other settings."""
+    first = next((trial for trial in record.trials if trial.number == BASELINE), None)
+    if first is None or any(first.params.get(key, value) != value for key, value in record.defaults.items()):
+        return None
+    return first
+
+
 def page_link(trial: TrialRecord, record: StudyRecord) -> str | None:
     """Relative path from the report to the trial's own page; None: it has none."""
     page = trial.folder / "index.html"
     return os.path.relpath(page, record.folder) if page.is_file() else None
 
 
-def roles_of(number: int, answer: Answer) -> list[str]:
+def roles_of(number: int, record: StudyRecord, answer: Answer) -> list[str]:
     """What a trial is, beside one of many."""
     roles = [WINNER] if number == answer.winner and answer.kind is not AnswerKind.single else []
-    return [*roles, DEFAULT] if number == BASELINE else roles
+    baseline = baseline_of(record)
+    return [*roles, DEFAULT] if baseline is not None and number == baseline.number else roles
 
 
 def mean_of(setting: ConfirmedSetting, name: str) -> Number | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pages.gallery_data import Change, Number
 from pages.sweep_data import SweepMeasure, SweepSetting, SweepWinner
 from sweeper.answer.records import Answer
-from sweeper.report.values import BASELINE, change_of, mean_of, page_link, settings_of
+from sweeper.report.values import BASELINE, baseline_of, change_of, mean_of, page_link, settings_of
 from sweeper.study.folder import StudyFolder
 from sweeper.study.records import StudyRecord, TrialRecord
 
@@ -74,7 +74,7 @@ def _measure(name: str, record: StudyRecord, answer: Answer) -> SweepMeasure:
             real=_average([run.scores[name].real for run in runs]),
         )
     trial = record.trial(answer.winner)
-    baseline = next((one for one in record.trials if one.number == BASELINE), None)
+    baseline = baseline_of(record)
     other = None if baseline is None or baseline is trial else _score(baseline, name)
     mine = _score(trial, name)
     change = None if mine is None or other is None else Change(value=mine.value - other.value)

@@ -75,6 +75,16 @@ def test_a_broken_constraint_is_the_trials_outcome() -> None:
     assert broken.rank is None
 
 
+def test_the_first_trial_of_a_grid_is_not_called_the_default_where_it_is_not() -> None:
+    trials = [
+        toy_trial(n, {"likeness": value}, params={"network.rank": rank})
+        for n, (rank, value) in enumerate([(4, 0.5), (8, 0.8)])
+    ]
+    page = page_of(toy_study(trials), answer_of(toy_study(trials)))  # the default's rank is 16
+    assert [trial.roles for trial in page.trials] == [[], [WINNER]]
+    assert page.winner is not None and page.winner.measures[0].default is None
+
+
 def test_keys_that_only_the_default_uses_are_named_too() -> None:
     record = toy_study(
         [
@@ -134,7 +144,9 @@ def test_the_report_lies_in_the_folder_with_pictures_and_links(tmp_path: Path) -
 def _study_on_disk(root: Path) -> StudyRecord:
     trials = []
     for number, value in enumerate((0.5, 0.8, 0.6)):
-        trial = toy_trial(number, {"likeness": value}, params={**DEFAULTS, "network.rank": 4 * 2**number})
+        trial = toy_trial(
+            number, {"likeness": value}, params={**DEFAULTS, "network.rank": (16, 4, 8)[number]}
+        )
         trials.append(_with_folder(trial, root, value))
     (root / "best.yaml").write_text("# @package _global_\n# python train.py experiment=toy-best\n")
     (root / "toy-best.safetensors").write_bytes(b"")
