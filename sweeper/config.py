@@ -47,7 +47,9 @@ class SamplerConfig:
 
     kind: SamplerKind = SamplerKind.tpe
     seed: int = 0  # with worker and trial number mixed in: a resumed sweep repeats nothing
-    startup: int | None = None  # trials drawn at random before it learns; null = the sampler's own, at most 10
+    startup: int | None = (
+        None  # trials drawn at random before it learns; null = the sampler's own, at most 10
+    )
 
 
 @dataclass(kw_only=True, slots=True)

@@ -183,7 +183,9 @@ def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> N
 
 def _check_hydra(text: str, state: _Checked) -> None:
     """Options of Hydra itself: taken if Hydra composes them."""
-    override = parse_override(text, takes_text=True)
+    override = parse_override(text, takes_text=False)
+    if isinstance(override, str):
+        override = parse_override(text, takes_text=True)  # what Hydra's grammar cannot read is a text
     if isinstance(override, str):
         state.problems.append(override)
     elif problems := _sweeper_problems(override):

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -30,6 +31,7 @@ class Composer:
     fixed: tuple[str, ...]  # overrides of all trials, as Hydra takes them
     _looked: dict[tuple[str, tuple[str, ...]], str | None] = field(default_factory=dict)
     _composed: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)  # by picks of groups
+    _file_sets: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
 
     def fresh(self) -> "Composer":
         """The same without what it remembers, to be sent to another process."""
@@ -65,21 +67,31 @@ class Composer:
 
         So that a trial's command and best.yaml mean the same when the file has changed, or is not there.
         """
+        groups = tuple(text for text in overrides if self.is_group(text))
+        if groups not in self._file_sets:
+            self._file_sets[groups] = self._set_by_file(groups)
+        picks, paths = self._file_sets[groups]
         rest = tuple(text for text in overrides if _key(text) != "sweep")
-        if len(rest) == len(overrides):
-            return rest
         wanted = self.compose(overrides)
-        picks = [
+        given = {_key(text) for text in rest}
+        values = {path: _plain(OmegaConf.select(wanted, path)) for path in paths if path not in given}
+        return (*picks, *rest, *for_hydra(overrides_of(values)))
+
+    def _set_by_file(self, groups: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The picks of the sweep's file, and the paths of the options that it sets."""
+        rest = tuple(text for text in groups if _key(text) != "sweep")
+        if rest == groups:
+            return (), ()
+        wanted, without = self.compose(groups), self.compose(rest)
+        old = without.hydra.runtime.choices
+        picks = tuple(
             f"{group}={pick}"
             for group, pick in wanted.hydra.runtime.choices.items()
-            if group not in _OF_SWEEPS and "/" not in group and pick is not None
-        ]
-        picked = {_key(text) for text in rest} | set(_unchanged(picks, self.compose(rest)))
-        rest = (*(text for text in picks if _key(text) not in picked), *rest)
-        values = _leaves(wanted)
-        given = _leaves(self.compose(rest))
-        changed = {path: value for path, value in values.items() if given.get(path, self) != value}
-        return (*rest, *for_hydra(overrides_of(changed)))
+            if group not in _OF_SWEEPS and "/" not in group and pick is not None and old.get(group) != pick
+        )
+        given = _leaves(self.compose((*picks, *rest)))
+        changed = [path for path, value in _leaves(wanted).items() if given.get(path, self) != value]
+        return picks, tuple(changed)
 
     def is_group(self, override: str) -> bool:
         """Whether an override picks a file, and does not set an option."""
@@ -122,17 +134,12 @@ class Composer:
             return None
 
 
-def _unchanged(picks: Sequence[str], config: DictConfig) -> list[str]:
-    choices = config.hydra.runtime.choices
-    return [_key(text) for text in picks if f"{_key(text)}={choices.get(_key(text))}" == text]
-
-
 def _leaves(config: DictConfig) -> dict[str, object]:
-    """Path -> value of every option of a run, references resolved, enums by name."""
+    """Path -> value of every option of a run as it is written, references as they stand, enums by name."""
     run = copy.deepcopy(config)
     with open_dict(run):
         del run["hydra"]
-    plain = OmegaConf.to_container(run, resolve=True, enum_to_str=True)
+    plain = OmegaConf.to_container(run, resolve=False, enum_to_str=True)
     assert isinstance(plain, dict), "a config is a mapping"
     return dict(_walk(plain, ""))
 
@@ -143,6 +150,15 @@ def _walk(node: dict[Any, Any], prefix: str) -> Iterator[tuple[str, object]]:
             yield from _walk(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _plain(value: object) -> object:
+    """A value of the config as a setting: an enum by its name."""
+    if isinstance(value, Enum):
+        return value.name
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, enum_to_str=True)
+    return value
 
 
 def _key(text: str) -> str:

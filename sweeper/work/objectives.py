@@ -25,6 +25,7 @@ def objectives_of(settings: SweeperConfig) -> dict[str, Direction]:
         for name in objectives
         if name not in names
     ]
+    problems += _wrong_ways(objectives)
     for name, bound in settings.constraints.items():
         if name not in names:
             problems.append(f"hydra.sweeper.constraints: {name}: unknown metric{did_you_mean(name, names)}.")
@@ -40,9 +41,23 @@ def objectives_of(settings: SweeperConfig) -> dict[str, Direction]:
             f"hydra.sweeper.prune.on={settings.prune.on}: while a run trains, only val_loss is measured. "
             "Use it, or hydra.sweeper.prune=null."
         )
+    if settings.prune is not None and settings.prune.direction is not Direction.minimize:
+        problems.append("hydra.sweeper.prune.direction=maximize: of val_loss less is better. Leave it out.")
     if problems:
         raise ConfigError(problems)
     return dict(objectives)
+
+
+def _wrong_ways(objectives: Mapping[str, Direction]) -> list[str]:
+    """A sentence for each objective that is asked for the wrong way round."""
+    ways = {"higher": Direction.maximize, "lower": Direction.minimize}
+    natural = {name: ways[metric.direction.value] for name, metric in METRICS.items()}
+    natural |= dict.fromkeys(OWN, Direction.minimize)
+    return [
+        f"hydra.sweeper.objectives: {name}: {way.name}: the other way is better. Write {natural[name].name}."
+        for name, way in objectives.items()
+        if name in natural and way is not natural[name]
+    ]
 
 
 def required_scores(objectives: Mapping[str, Direction]) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class SweepPlan:
     num_trials: int  # search and confirmation together
     num_search: int
     defaults: RunConfig = field(repr=False)  # trial 0
+    has_own_threads: bool  # every trial has training.threads of its own
     num_prompts_left: int = 0  # of the list of prompts, from the first one of the search on
     base_facts: Mapping[str, object] = field(
         repr=False
@@ -93,6 +94,7 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         num_trials=num_trials,
         num_search=num_search,
         defaults=defaults,
+        has_own_threads=defaults.training.threads is not None,
         base_facts=_base_facts(defaults, space),
         lines=(*space.notes, *lines),
         command=_typed(request),

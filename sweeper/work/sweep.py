@@ -1,8 +1,10 @@
 """A sweep from its command line to its answer: the order of events."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.compose.refusal import INTERRUPTED
@@ -51,6 +53,7 @@ def _launch(request: Request, plan: SweepPlan, workers: int) -> "Sequence[Worker
 
     from sweeper.work.worker import Worker
 
+    _let_children_import()
     worker = Worker(plan=replace(plan, composer=plan.composer.fresh()))
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=request.context, task_function=worker, config=request.config
@@ -60,6 +63,14 @@ def _launch(request: Request, plan: SweepPlan, workers: int) -> "Sequence[Worker
     except KeyboardInterrupt:
         return [_interrupted()]
     return [_report(done) for done in returns]
+
+
+def _let_children_import() -> None:
+    """Processes on other machines or of other launchers find this checkout, installed or not."""
+    root = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH", "")
+    if root not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, known)))
 
 
 def _report(done: object) -> "WorkerReport":

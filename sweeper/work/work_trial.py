@@ -48,6 +48,7 @@ class TrialWork:
     _began: float = field(default_factory=time.monotonic)
     _device: str = ""
     _is_training: bool = False
+    _seed: int = 0
 
     def run(self) -> str | None:
         """Run and tell; the name of the signal where the worker is to end, else None."""
@@ -92,15 +93,15 @@ class TrialWork:
         self.record = replace(
             self.record, params=values_of(space, composer, settings), of=trial.user_attrs.get(OF)
         )
-        run = composer.run(settings)
-        more = [] if run.training.threads is not None else [f"training.threads={self.session.threads}"]
+        more = [] if self.plan.has_own_threads else [f"training.threads={self.session.threads}"]
         if self.phase is Phase.confirm:
-            more += confirmation_overrides(self.plan, run, int(trial.user_attrs[SEED]))
+            more += confirmation_overrides(self.plan, composer.run(settings), int(trial.user_attrs[SEED]))
         return composer.explicit(composer.overrides(settings, *more))
 
     def _attempt(self, overrides: tuple[str, ...], lease: Lease) -> Ended:
         composer = self.plan.composer
         config = composer.compose(overrides)
+        self._seed = int(config.seed)
         self.record = replace(self.record, overrides=overrides)
         hooks = Hooks(on_validation=self._judge(), on_moment=lambda moment: self._moved(lease, moment))
         sampler = self.plan.settings.sampler.kind.value
@@ -122,12 +123,11 @@ class TrialWork:
 
     def _on_plan(self, plan: Plan) -> None:
         """The run can start: what it is goes into the storage, so that a restart and a report know it."""
-        run = self._run_config()
         self._device = plan.device
         self.record = replace(
             self.record,
             run_id=plan.run_id,
-            seed=run.seed,
+            seed=self._seed,
             total_steps=plan.total_steps,
             command=command_of(self.record.overrides, device=plan.device),
         )

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from engine.training.interrupt import Interrupt
+from sweeper.slots.preemption import preemptible
 from sweeper.study.budget import Budget
 from sweeper.study.claim import Claim, NoTrial, NoTrialKind, TrialQueue
 from sweeper.study.records import Phase
@@ -52,7 +53,7 @@ class Worker:
 
         register()  # a fresh process knows no resolvers
         loop = _Loop(self.plan, open_session(self.plan))
-        with Interrupt():
+        with preemptible(), Interrupt():
             try:
                 return loop.run()
             except KeyboardInterrupt:
