@@ -22,7 +22,7 @@ from pages.sweep_marks import (
 
 WIDTH, HEIGHT = 900, 420
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 16, 372
-MAX_PAIRS = 6
+MAX_PAIRS = 15
 _LETTER, _LINE = 7.0, 15
 
 

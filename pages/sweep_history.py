@@ -9,7 +9,7 @@ from pages.charts import ticks
 from pages.numbers import plain_number
 from pages.sweep_axes import Axis, objective_axis
 from pages.sweep_data import COMPLETE, FAILED, PRUNED, SweepObjective, SweepPage, SweepTrial
-from pages.sweep_marks import role_class, scroller, title, trial_words
+from pages.sweep_marks import complete, role_class, scroller, title, trial_words
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 96, 14, 246  # BOTTOM: of the plot; beneath it the lane of stopped trials
@@ -37,6 +37,9 @@ def history_part(page: SweepPage) -> str:
     ended = [trial for trial in page.trials if trial.values or trial.state in (PRUNED, FAILED)]
     if not ended:
         return '<section id="history"><h2>History</h2><p class="empty">No trial has ended.</p></section>'
+    if not complete(page.trials):
+        said = "No trial came to its end: there is nothing to draw."
+        return f'<section id="history"><h2>History</h2><p class="empty">{said}</p></section>'
     charts = "".join(_chart(page, objective, ended) for objective in page.objectives)
     return (
         '<section id="history"><h2>History</h2><p class="soft">A point is a trial that came to its end; the '
@@ -176,7 +179,7 @@ def _legend(trials: Sequence[SweepTrial]) -> str:
 
 def importances_part(page: SweepPage) -> str:
     """Which keys decide: a bar a key, a box an objective."""
-    if not page.importances:
+    if not page.importances or not complete(page.trials):
         return ""
     boxes = []
     for one in page.importances:

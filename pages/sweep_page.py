@@ -9,6 +9,7 @@ from pages.script import SCRIPT
 from pages.sweep_data import SweepPage
 from pages.sweep_front import front_part
 from pages.sweep_history import history_part, importances_part
+from pages.sweep_marks import complete
 from pages.sweep_parallel import parallel_part
 from pages.sweep_pruning import pruning_part
 from pages.sweep_script import SWEEP_SCRIPT
@@ -46,6 +47,8 @@ def sweep_html(page: SweepPage) -> str:
         ("trials", "All trials", table_part(page)),
         ("facts", "How it was made", facts_part(page.facts)),
     ]
+    if not complete(page.trials):
+        parts = [parts[-2], *parts[:-2], parts[-1]]  # nothing to use: first what went wrong
     shown = [(name, words) for name, words, markup in parts if markup]
     body = [
         head_part(page, shown),

@@ -96,6 +96,7 @@ path.mark.failed { stroke: var(--bad); }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
 .choice-name { margin: 14px 0 8px; }
 .parallel { touch-action: pan-x pan-y; cursor: pointer; margin: 0 auto; }
+.parallel:focus:not(:focus-visible) { outline: none; }
 .trial { fill: none; stroke-width: 1.7; stroke-linejoin: round; }
 .many .trial { stroke-width: 1; stroke-opacity: 0.6; }
 .trial.no-score { stroke: var(--soft); stroke-dasharray: 3 5; stroke-width: 1; stroke-opacity: 0.55; }

@@ -29,7 +29,7 @@ def facts_of(record: StudyRecord, answer: Answer) -> list[tuple[str, str]]:
     budget = ", ".join(f"{value:g} {name.replace('_', ' ')}" for name, value in record.budget.items())
     constraints = ", ".join(f"{name} {words}" for name, words in record.constraints.items())
     objectives = ", ".join(f"{way.value} {name}" for name, way in record.objectives.items())
-    device = "" if record.device is None else f"{record.device}, {record.threads or '?'} threads a trial"
+    device = "" if record.device is None else f"{record.device}, threads a trial: {record.threads or '?'}"
     facts = [
         ("Command", record.command),
         ("Objectives", objectives),

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pages.gallery_data import Number
-from pages.sweep_data import PRUNED, SweepMeasure, SweepPage, SweepPruning, SweepSheet, SweepTrial
-from pages.sweep_ladder import ladder
+from pages.sweep_data import SweepPage, SweepPruning, SweepSheet, SweepTrial
 from pages.sweep_page import sweep_html, write_sweep_page
 from tests.pages.sweep_toys import (
-    COPIES,
     EVIL,
-    LIKENESS,
     OBJECTIVES,
     PROMPTS,
     RANK,
@@ -65,21 +61,6 @@ def test_the_winner_stands_beside_default_base_model_and_true_pictures() -> None
     assert '<a href="cat-lora-best.safetensors">' in part
 
 
-def test_numbers_that_are_all_the_same_lie_on_one_place_of_their_line() -> None:
-    measure = SweepMeasure(
-        objective="likeness", winner=Number(value=0.5), default=Number(value=0.5), base=0.5
-    )
-    drawn = ladder(LIKENESS, measure)
-    assert len(set(re.findall(r'<circle [^>]*cx="([\d.]+)"', drawn))) == 1
-    assert ladder(LIKENESS, replace(measure, default=None, base=math.nan)) == ""
-
-
-def test_better_is_to_the_right_where_less_is_better() -> None:
-    measure = SweepMeasure(objective="memorisation", winner=Number(value=0.1), default=Number(value=0.3))
-    places = dict(re.findall(r'<circle class="rung is-(\w+)" cx="([\d.]+)"', ladder(COPIES, measure)))
-    assert float(places["winner"]) > float(places["default"])
-
-
 def test_each_trial_has_a_row_with_link_badge_and_cause() -> None:
     html = _section(sweep_html(sweep()), "trials")
     rows = re.findall(r'<tr data-trial="(\d+)" data-words', html)
@@ -94,81 +75,6 @@ def test_columns_sort_by_the_number_and_not_by_its_text() -> None:
     html = _section(sweep_html(bare([ONE], dimensions=[RANK])), "trials")
     assert '<td data-value="0.6">0.600</td>' in html
     assert '<td class="option" data-value="16.0">16</td>' in html
-
-
-def test_the_best_so_far_rises_at_improvements_only() -> None:
-    from pages.sweep_history import best_so_far
-
-    values = [(0, 0.5, 4), (1, 0.4, 5), (2, 0.7, 2), (3, 0.9, None), (4, 0.7, 3), (5, 0.8, 1)]
-    trials = [SweepTrial(number=n, values={"likeness": v}, rank=rank) for n, v, rank in values]
-    assert best_so_far(LIKENESS, trials) == [(0, 0.5), (2, 0.7), (5, 0.8)]
-    lower = [SweepTrial(number=n, values={"memorisation": v}, rank=1) for n, v, _ in values]
-    assert best_so_far(COPIES, lower) == [(0, 0.5), (1, 0.4)]
-
-
-def test_history_marks_stopped_and_failed_trials_and_names_each_in_a_tooltip() -> None:
-    html = _section(sweep_html(sweep(plain=True)), "history")
-    assert len(re.findall(r'class="mark pruned" data-trial="(?:5|9|13)"', html)) == 3
-    assert html.count('class="mark failed" data-trial="11"') == 1
-    assert len(re.findall(r"<circle class=\"mark[^>]*><title>Trial \d+", html)) == 14
-    assert "<title>Trial 7 (winner): likeness 0.785 · rank 16, lr 0.003, offset" in html
-
-
-def test_a_line_of_the_parallel_plot_meets_each_axis_at_its_value() -> None:
-    trials = [
-        replace(ONE, settings={"optimizer.lr": number(1e-4)}, values={"likeness": 0.4}),
-        replace(ONE, number=1, rank=2, settings={}, values={"likeness": 0.8}),
-        replace(ONE, number=2, rank=None, state=PRUNED, settings={"optimizer.lr": number(1e-2)}, values={}),
-    ]
-    rate = replace(RATE, low=1e-6, high=1e-2)
-    html = _section(sweep_html(bare(trials, dimensions=[rate])), "parallel")
-    lines = {
-        int(n): [float(pair.split(",")[1]) for pair in points.split(" ")]
-        for n, points in re.findall(r'<polyline [^>]*data-trial="(\d)" points="(.*?)"', html)
-    }
-    top, bottom, unused = 58, 318, 348
-    assert lines[0][0] == pytest.approx(
-        (top + bottom) / 2
-    )  # 1e-4 is the middle of 1e-6 to 1e-2 on a log axis
-    assert set(lines) == {0, 2}  # a trial without any setting has no line
-    assert lines[2] == [top, unused]  # its likeness is not known
-    assert ">no score</text>" in html
-
-
-def test_a_key_that_a_trial_does_not_use_has_a_place_of_its_own() -> None:
-    html = sweep_html(sweep())
-    assert ">not used</text>" in _section(html, "parallel") and ">not used</text>" in _section(html, "slices")
-    plain = sweep_html(sweep(plain=True))
-    assert ">not used</text>" not in plain
-
-
-def test_the_front_holds_what_no_other_trial_beats_in_both() -> None:
-    from pages.sweep_front import front_of
-
-    values = [(0.5, 0.1), (0.7, 0.3), (0.6, 0.4), (0.9, 0.5), (0.7, 0.3), (0.95, 0.05), (0.4, 0.2)]
-    trials = [
-        SweepTrial(number=n, values={"likeness": v, "memorisation": m}, rank=None if n == 5 else n + 1)
-        for n, (v, m) in enumerate(values)
-    ]
-    front = front_of((LIKENESS, COPIES), trials)  # less memorisation is better; 5 breaks a constraint
-    assert [trial.number for trial in front] == [0, 1, 4, 3]
-
-
-def test_three_objectives_offer_each_pair_and_one_offers_none() -> None:
-    html = _section(sweep_html(sweep(num_objectives=3)), "front")
-    assert re.findall(r'<option value="\d">(.*?)</option>', html) == [
-        "likeness against adherence",
-        "likeness against memorisation",
-        "adherence against memorisation",
-    ]
-    assert "base model" in html and "true pictures" in html
-    assert 'id="front"' not in sweep_html(sweep())
-
-
-def test_importances_are_bars_with_percent() -> None:
-    html = _section(sweep_html(sweep()), "importances")
-    assert re.findall(r'class="share">(.*?)</div>', html) == ["61 %", "30 %", "8 %", "1 %", "&lt; 1 %"]
-    assert re.findall(r'bar-front" width="([\d.]+)"', html)[:2] == ["100.0", "49.2"]
 
 
 def test_pruning_says_what_was_stopped_when_what_it_saved_and_whether_the_signal_knew() -> None:
@@ -249,6 +155,14 @@ def test_every_kind_of_study_gives_a_page_whose_plots_are_well_formed(page: Swee
     ids = re.findall(r' id="([^"]*)"', html)
     assert len(ids) == len(set(ids))
     assert all(f'id="{name}"' in html for name in re.findall(r'href="#([^"]*)"', html))
+
+
+def test_where_nothing_came_to_its_end_the_causes_come_first() -> None:
+    html = sweep_html(
+        bare([lost_trial(n) for n in range(3)], dimensions=[RANK], sentence="All 3 trials failed.")
+    )
+    assert re.findall(r'<section id="(.*?)">', html) == ["trials", "pictures", "history", "pruning"]
+    assert html.count("the loss was NaN at step 50") == 3
 
 
 def test_a_grid_has_choices_only_and_says_that_nothing_was_confirmed() -> None:
