@@ -118,10 +118,7 @@ def test_an_axis_puts_numbers_choices_and_what_it_cannot_hold_in_their_places() 
 
 def test_a_trial_far_below_the_others_does_not_take_all_colours() -> None:
     trials = [SweepTrial(number=n, values={"likeness": 0.6 + n / 100}) for n in range(20)]
-    lost = [
-        SweepTrial(number=20, values={"likeness": -90.0}),
-        SweepTrial(number=21, values={"likeness": math.nan}),
-    ]
+    trials += [SweepTrial(number=20 + n, values={"likeness": v}) for n, v in enumerate((-90.0, math.nan))]
     levels = levels_of(LIKENESS, trials)
     assert levels[19] == 7 and levels[20] == 0 and 21 not in levels
     assert len({levels[n] for n in range(20)}) == 8
