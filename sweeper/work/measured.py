@@ -12,7 +12,7 @@ from evaluation.maths.statistics import prompt_means
 from evaluation.outputs import SCORES, read_values
 from evaluation.records import Measurement, read_scores
 from sweeper.study.records import TrialScore
-from sweeper.work.objectives import MEMORY, SECONDS
+from sweeper.work.objectives import MEMORY, SECONDS, VAL_LOSS
 
 _GIGABYTE = 1e9
 
@@ -28,7 +28,8 @@ class Measured:
     def values(self, result: TrainResult) -> dict[str, float]:
         """Metric -> value, with what the run itself measured."""
         own = {SECONDS: result.seconds, MEMORY: result.peak_memory_bytes / _GIGABYTE}
-        return {name: score.value for name, score in self.scores.items()} | own
+        trained = {VAL_LOSS: result.val_losses[-1][1]} if result.val_losses else {}
+        return trained | {name: score.value for name, score in self.scores.items()} | own
 
 
 def measure(folder: Path, objectives: Mapping[str, object]) -> Measured:
