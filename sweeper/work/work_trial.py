@@ -188,7 +188,8 @@ class TrialWork:
             else:
                 self.record = replace(self.record, notes=(*self.record.notes, _HUNG))
         if ended.outcome is Outcome.interrupted:
-            self.queue.give_back(self.claim, self.record)
+            done = ended.result.steps_done if ended.result is not None else self.record.steps_done
+            self.queue.give_back(self.claim, replace(self.record, steps_done=done))
             return None if lost is not None else (ended.cause or "stopped")
         self.record = ended_record(self.plan, self.record, ended, device=self._device)
         assert self.record.state in END_STATES
