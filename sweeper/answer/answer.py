@@ -50,7 +50,7 @@ def answer_of(record: StudyRecord) -> Answer:
         winner=said.winner,
         is_confirmed=said.is_confirmed,
         winner_seeds=_seeds_of(said, confirmed),
-        has_baseline=any(trial.number == BASELINE for trial in complete),
+        has_baseline=record.begins_with_default and any(trial.number == BASELINE for trial in complete),
         confirmed=tuple(confirmed),
         num_missing=num_missing,
         importances=importances,

@@ -1,4 +1,4 @@
-"""How much each searched key decides: PED-ANOVA of the complete trials, less what chance alone gives it.
+"""How much each searched key decides: PED-ANOVA of the trials, less what chance alone gives it.
 
 PED-ANOVA (Watanabe et al., IJCAI 2023) asks how differently a key is distributed among the better trials than
 among all. Taken instead of fANOVA, since it needs no forest (scikit-learn), knows conditional keys
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from engine.config.outcome import Outcome
 from sweeper.answer.pareto import SIGNS, complete_trials
 from sweeper.answer.records import Importances
 from sweeper.answer.winner import WinnerRule
@@ -45,18 +46,41 @@ def importances_of(
         return by_objective[rule.ranked_by[0]]
     trials = complete_trials(record.trials, record.objectives)
     values = [rule.rank_value(rule.standing([trial])) for trial in trials]
-    return share_importances(record.dimensions, trials, values, of=" and ".join(rule.ranked_by))
+    return _shares(record, trials, values, of=" and ".join(rule.ranked_by))
 
 
 def importances_by_objective(record: StudyRecord) -> dict[str, Importances]:
     """Of each objective by itself."""
     trials = complete_trials(record.trials, record.objectives)
     return {
-        name: share_importances(
-            record.dimensions, trials, [SIGNS[direction] * trial.values[name] for trial in trials], of=name
-        )
+        name: _shares(record, trials, [SIGNS[direction] * trial.values[name] for trial in trials], of=name)
         for name, direction in record.objectives.items()
     }
+
+
+def _shares(
+    record: StudyRecord, complete: Sequence[TrialRecord], values: Sequence[float], *, of: str
+) -> Importances:
+    """Of the complete trials; where they are too few, also of those that were stopped or diverged.
+
+    A study that prunes may have few complete trials, and what it stopped tells where not to search: it counts
+    as worse than all that are complete.
+    """
+    if len(complete) >= MIN_TRIALS:
+        return share_importances(record.dimensions, complete, values, of=of)
+    stopped = sorted(
+        (trial for trial in record.trials if trial.outcome in (Outcome.pruned, Outcome.diverged)),
+        key=_lateness,
+    )
+    lowest = min(values, default=0.0)
+    behind = [lowest - place - 1 for place in range(len(stopped))]
+    return share_importances(record.dimensions, [*complete, *stopped], [*values, *behind], of=of)
+
+
+def _lateness(trial: TrialRecord) -> tuple[bool, int, float]:
+    """The later a trial was stopped, and the better its signal was then, the better it counts."""
+    signal = trial.reports[-1][1] if trial.reports else float("inf")
+    return trial.outcome is Outcome.diverged, -trial.steps_done, signal
 
 
 def share_importances(
@@ -75,7 +99,7 @@ def share_importances(
     excess = {key: max(0.0, own[key] - chance[key]) for key in own}
     reached = sum(_excess(one, chance) >= sum(excess.values()) for one in shuffled)
     if reached > MAX_BY_CHANCE * len(shuffled):
-        reason = f"no key stands out from chance over {len(trials)} complete trials"
+        reason = f"no key stands out from chance over {len(trials)} trials"
         return Importances(num_trials=len(trials), of=of, reason=reason)
     total = sum(excess.values())
     shares = {one.key: excess.get(one.key, 0.0) / total for one in dimensions}
@@ -87,11 +111,11 @@ def _reason(
     trials: Sequence[TrialRecord], values: Sequence[float], varied: Sequence[Dimension]
 ) -> str | None:
     if len(trials) < MIN_TRIALS:
-        words = f"{len(trials)} complete trial{'s' * (len(trials) != 1)}"
+        words = f"{len(trials)} trial{'s' * (len(trials) != 1)} with a result"
         return f"{words}: importances take {MIN_TRIALS}"
     if not varied:
-        return "all complete trials have the same settings"
-    return "all complete trials came to the same value" if len(set(values)) == 1 else None
+        return "all trials have the same settings"
+    return "all trials came to the same value" if len(set(values)) == 1 else None
 
 
 def _excess(one: Mapping[str, float], chance: Mapping[str, float]) -> float:

@@ -84,7 +84,7 @@ def shown_trials(record: StudyRecord, answer: Answer) -> list[TrialRecord]:
     numbers = [ranked.number for ranked in answer.ranking[:MOST_ROWS]]
     numbers += [number for number in (answer.winner,) if number is not None and number not in numbers]
     by_number = {trial.number: trial for trial in record.trials}
-    if BASELINE in by_number and BASELINE not in numbers:
+    if record.begins_with_default and BASELINE not in numbers:
         numbers.append(BASELINE)
     return [by_number[number] for number in numbers]
 
@@ -132,4 +132,5 @@ def _cells(trial: TrialRecord, record: StudyRecord, answer: Answer, keys: Sequen
     words = [] if trial.outcome is None else [trial.outcome.value.replace("_", " ")]
     words = [] if words == ["completed"] else words
     words += [f"over {name}" for name, excess in trial.constraints.items() if excess > 0]
-    yield ", ".join(["default"] * (trial.number == BASELINE) + words)
+    is_default = trial.number == BASELINE and record.begins_with_default
+    yield ", ".join(["default"] * is_default + words)

@@ -125,7 +125,8 @@ def _from_search(facts: Facts) -> Said:
     trials = {trial.number: trial for trial in complete_trials(facts.record.trials, facts.record.objectives)}
     tail = _tail(facts)
     kind = AnswerKind.waiting if facts.num_missing else AnswerKind.unconfirmed
-    if best == BASELINE:
+    is_default = facts.record.begins_with_default
+    if best == BASELINE and is_default:
         words = settings_words(trials[best].params, facts.names)
         if count == 1:
             only = (
@@ -135,11 +136,12 @@ def _from_search(facts: Facts) -> Said:
         kind = kind if facts.num_missing else AnswerKind.default_best
         sentence = f"Trial 0, your default ({words}), is the best of {among}"
         return Said(kind=kind, sentence=f"{sentence}: {_values(trials[best])}{tail}", winner=best)
-    if BASELINE not in trials:
-        kind = kind if facts.num_missing else AnswerKind.no_comparison
+    if BASELINE not in trials or not is_default:
+        kind = AnswerKind.no_comparison if is_default and not facts.num_missing else kind
         words = settings_words(trials[best].params, facts.names)
         sentence = f"{words} (trial {best}) is the best of {among}: {_values(trials[best])}{tail}"
-        return Said(kind=kind, sentence=f"{sentence} {_no_baseline(facts.record)}", winner=best)
+        why = f" {_no_baseline(facts.record)}" if is_default else ""
+        return Said(kind=kind, sentence=f"{sentence}{why}", winner=best)
     own, default = told_apart(trials[best].params, _defaults(facts.record), facts.names)
     changes = listed(_search_changes(trials[best], trials[BASELINE], facts.record))
     sentence = (

@@ -36,9 +36,7 @@ def value_of(value: object, dimension: Dimension | None) -> SweepValue:
 def baseline_of(record: StudyRecord) -> TrialRecord | None:
     """Trial 0 where it is the default; a plain grid may begin with other settings."""
     first = next((trial for trial in record.trials if trial.number == BASELINE), None)
-    if first is None or any(first.params.get(key, value) != value for key, value in record.defaults.items()):
-        return None
-    return first
+    return first if record.begins_with_default else None
 
 
 def page_link(trial: TrialRecord, record: StudyRecord) -> str | None:

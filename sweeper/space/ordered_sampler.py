@@ -82,7 +82,7 @@ class OrderedSampler(BaseSampler):
         self._inner.after_trial(self._view(study), self._places.shown(trial), state, values)
 
     def _view(self, study: optuna.Study) -> "optuna.Study":
-        return _StudyView(study, self._places) if self._places.dimensions else study
+        return _StudyView(study, self._places)
 
 
 class _Places:
@@ -115,6 +115,10 @@ class _Places:
         """A trial as the inner sampler sees it."""
         inside = {name: value for name, value in trial.params.items() if self._is_inside(name, value)}
         mapped = copy.copy(trial)
+        if trial.state is TrialState.PRUNED:
+            # Reports are of another metric than the objectives: a sampler would rank by them, or raise with
+            # several objectives. Without them a pruned trial counts as worse than all complete ones.
+            mapped.intermediate_values = {}
         mapped.params = {name: self._place(name, value) for name, value in inside.items()}
         mapped.distributions = {
             name: self.distribution(name, trial.distributions[name]) for name in mapped.params

@@ -124,6 +124,14 @@ class StudyRecord:
     device: str | None = None  # cpu, cuda of the first trial
     threads: int | None = None  # of each trial's training
 
+    @property
+    def begins_with_default(self) -> bool:
+        """Whether trial 0 is the declared default; a plain grid begins with its first combination."""
+        first = next((trial for trial in self.trials if trial.number == 0), None)
+        return first is not None and all(
+            first.params.get(key, value) == value for key, value in self.defaults.items()
+        )
+
     def trial(self, number: int) -> TrialRecord:
         """The search trial of a number; KeyError if there is none."""
         for trial in self.trials:

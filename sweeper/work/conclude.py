@@ -35,10 +35,10 @@ def conclude(
     write_ended(session.search, reason)
     record = read_session(session.folder, session.search, session.confirm)
     answer = answer_of(record)
-    report = write_report(record, answer)
     write_trials_csv(record, session.folder.table)
     files = write_best(record, answer, list(plan.space.groups))
     weights = copy_winner(record, answer)
+    report = write_report(record, answer)  # the last: it names the files that are there
     print_answer(record, answer, console, files)
     for label, path in (("weights", weights), ("report", report), ("table", session.folder.table)):
         if path is not None:

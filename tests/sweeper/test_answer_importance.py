@@ -11,6 +11,7 @@ from subprocess import run
 import pytest
 from record_toys import DIMENSIONS, lr_study, toy_likeness, toy_study, toy_trial
 
+from engine.config.outcome import Outcome
 from sweeper.answer.importance import importances_by_objective, importances_of, share_importances
 from sweeper.answer.records import Importances
 from sweeper.answer.winner import rule_of
@@ -87,18 +88,18 @@ def test_pure_noise_seldom_has_shares() -> None:
 def test_seven_trials_are_too_few() -> None:
     found = shares(toy_likeness, count=7)
     assert (found.shares, found.num_trials) == ({}, 7)
-    assert found.reason == "7 complete trials: importances take 8"
-    assert shares(toy_likeness, count=8).reason != "8 complete trials: importances take 8"
+    assert found.reason == "7 trials with a result: importances take 8"
+    assert shares(toy_likeness, count=8).reason != "8 trials with a result: importances take 8"
 
 
 def test_trials_of_one_value_have_no_importances() -> None:
-    assert shares(lambda own: 0.5, noise=0.0).reason == "all complete trials came to the same value"
+    assert shares(lambda own: 0.5, noise=0.0).reason == "all trials came to the same value"
 
 
 def test_trials_of_one_setting_have_no_importances() -> None:
     trials = [toy_trial(number) for number in range(9)]
     found = share_importances(DIMENSIONS, trials, [float(number) for number in range(9)], of="x")
-    assert found.reason == "all complete trials have the same settings"
+    assert found.reason == "all trials have the same settings"
 
 
 def test_a_category_and_what_exists_only_below_it_are_told_apart() -> None:
@@ -163,7 +164,7 @@ def test_what_decides_the_winner_is_its_own_where_several_objectives_are_mixed()
 def test_of_two_objectives_each_has_its_own() -> None:
     found = importances_by_objective(lr_study())
     assert found["likeness"].shares
-    assert found["adherence"].reason == "no key stands out from chance over 14 complete trials"
+    assert found["adherence"].reason == "no key stands out from chance over 14 trials"
 
 
 def test_a_study_without_trials_says_how_many_it_takes() -> None:
@@ -171,7 +172,7 @@ def test_a_study_without_trials_says_how_many_it_takes() -> None:
     by_objective = importances_by_objective(record)
     assert (
         importances_of(record, rule_of(record), by_objective).reason
-        == "0 complete trials: importances take 8"
+        == "0 trials with a result: importances take 8"
     )
 
 
@@ -185,3 +186,24 @@ def test_nothing_is_printed_and_optuna_waits_until_it_is_needed() -> None:
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_trials_that_were_stopped_count_where_few_are_complete() -> None:
+    """Five complete trials and nine pruned ones with rates that are too small: it is the rate."""
+    rates = [3e-3, 2e-3, 4e-3, 2.5e-3, 3.5e-3, *(1e-5 * 2**place for place in range(9))]
+    trials = [
+        replace(
+            toy_trial(
+                number,
+                {"likeness": 0.8 + number / 100},
+                params={"optimizer.lr": rate, "network.rank": (4, 8, 16, 32)[number % 4]},
+                outcome=Outcome.completed if number < 5 else Outcome.pruned,
+            ),
+            reports=((50, 0.2 - rate),),
+        )
+        for number, rate in enumerate(rates)
+    ]
+    record = toy_study(trials)
+    found = importances_by_objective(record)["likeness"]
+    assert found.num_trials == 14
+    assert found.shares["optimizer.lr"] > 0.8

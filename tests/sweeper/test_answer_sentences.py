@@ -343,3 +343,17 @@ def test_numbers_have_three_decimals_and_more_where_they_would_vanish() -> None:
     assert number_words(0.01, is_signed=True) == "+0.010"
     assert number_words(0.000123, 0.00004) == "0.000123 ± 0.000040"
     assert number_words(0.0) == "0.000"
+
+
+def test_a_grid_that_does_not_begin_with_the_default_is_not_compared_with_it() -> None:
+    trials = [
+        toy_trial(number, {"likeness": 0.6 + rank / 1000}, params={"network.rank": rank})
+        for number, rank in enumerate((4, 8))
+    ]
+    record = replace(toy_study(trials), defaults={"network.rank": 16}, sampler="grid")
+    answer = answer_of(record)
+    assert answer.kind is AnswerKind.unconfirmed
+    assert answer.sentence == (
+        "rank 8 (trial 1) is the best of 2 trials: likeness 0.608, one training seed each: not confirmed."
+    )
+    assert not answer.has_baseline
