@@ -19,6 +19,7 @@ from sweeper.config import Direction, SamplerKind, SweeperConfig
 from sweeper.space.overrides import overrides_of
 from sweeper.space.reading import read_space
 from sweeper.space.space import Space
+from sweeper.study.storage import safe_url
 from sweeper.work.composer import Composer
 from sweeper.work.objectives import objectives_of, required_scores
 
@@ -179,9 +180,19 @@ def _nothing_searched(lines: list[str]) -> str:
 
 def _typed(request: Request) -> str:
     """The line that was typed; where there is none (a test, a notebook), one that means the same."""
-    words = sys.orig_argv
+    words = [_without_password(word) for word in sys.orig_argv]
     places = [place for place, word in enumerate(words) if Path(word).name == "train.py"]
     if places:
         return shlex.join(["python", "train.py", *words[places[0] + 1 :]])
     hydra = [text for text in request.config.hydra.overrides.hydra if not text.startswith("hydra.mode=")]
+    hydra = [_without_password(text) for text in hydra]
     return shlex.join(["python", "train.py", "--multirun", *hydra, *request.arguments])
+
+
+def _without_password(word: str) -> str:
+    """The line is kept in study.json, the report and wandb: a password in a URL is not."""
+    key, _, value = word.partition("=")
+    if key != "hydra.sweeper.storage":
+        return word
+    url = value.strip("'\"")
+    return f"{key}={safe_url(url)}"
