@@ -57,7 +57,7 @@ class PrunerConfig:
     """A file of conf/pruner/."""
 
     kind: PrunerKind = PrunerKind.asha
-    startup: int = 4  # trials that reach their end before the median is asked; median, patient
+    startup: int = 4  # the first so many trials, the default among them, run to their end
     patience: int = 2  # checks without an improvement that are forgiven; patient only
 
 

@@ -11,7 +11,6 @@ from engine.compose.plan import Plan
 from engine.config import ConfigError, RunConfig
 from engine.config.outcome import Outcome
 from engine.training.job import Hooks, Moment
-from sweeper.answer.confirm import BASELINE
 from sweeper.config import PrunerKind
 from sweeper.space.suggest import suggest, suggest_given
 from sweeper.study.claim import Claim, TrialQueue
@@ -139,7 +138,11 @@ class TrialWork:
         return load(self.plan.composer.task_config(self.record.overrides))
 
     def _judge(self) -> Callable[[int, float], bool] | None:
-        """What decides at each validation whether the trial stops; the baseline only reports."""
+        """What decides at each validation whether the trial stops; the first trials only report.
+
+        A good default would otherwise stop nearly all of a small sweep: with few trials at a rung, successive
+        halving lets only the best so far go on, and a sampler would have nothing complete to learn from.
+        """
         settings, search = self.plan.settings, self.session.search
         if settings.prune is None or self.phase is Phase.confirm:
             return None
@@ -149,7 +152,7 @@ class TrialWork:
         def stops(step: int, value: float) -> bool:
             total = self.record.total_steps
             judge = Judge(search, build_pruner(kind, prune, total), prune.direction)
-            is_kept = self.claim.number == BASELINE
+            is_kept = self.claim.number < max(1, settings.pruner.startup)  # the default among them
             return judge.report_and_ask(self.claim.trial, step, value, total_steps=total, is_kept=is_kept)
 
         return stops
