@@ -102,6 +102,8 @@ def _conclude(
     ends = {report.end for report in reports}
     died = [report.reason for report in reports if report.end is WorkerEnd.died]
     reason = next((report.reason for report in reports if report.end is not WorkerEnd.died), "")
+    if ends == {WorkerEnd.finished} and not sum(report.num_trials for report in reports):
+        console.print(f"Nothing was left to train: {reason}.", markup=False, highlight=False)
     completed = conclude(plan, tracked, console, reason=reason, died=died)
     if WorkerEnd.interrupted in ends:
         console.print(
