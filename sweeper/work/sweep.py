@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine.compose.refusal import INTERRUPTED
 from sweeper.work.check import check_sweep
 from sweeper.work.dry_run import print_examples, print_plan
+from sweeper.work.full_disk import is_full_disk
 from sweeper.work.places import num_workers, threads_of_a_trial
 from sweeper.work.plan import Request, SweepPlan, plan_sweep, read_settings
 
@@ -37,6 +38,17 @@ def run_sweep(request: Request) -> None:
     if request.config.dry_run:
         print_examples(plan, console)
         return
+    try:
+        _work(request, plan, workers, console)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        print(f"stopped: {error}. Make room; the same command goes on: {plan.command}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _work(request: Request, plan: SweepPlan, workers: int, console: "Console") -> None:
+    """Make the study, or go on in it, until the launcher's workers have ended; then the answer."""
     from sweeper.work.session import make_study, reopen
     from sweeper.work.showing import showing
 
@@ -105,10 +117,11 @@ def _conclude(
     if ends == {WorkerEnd.finished} and not sum(report.num_trials for report in reports):
         console.print(f"Nothing was left to train: {reason}.", markup=False, highlight=False)
     completed = conclude(plan, tracked, console, reason=reason, died=died)
-    if WorkerEnd.interrupted in ends:
+    if WorkerEnd.interrupted in ends or ends == {WorkerEnd.died}:
         console.print(
             f"The same command goes on: {plan.command}", markup=False, highlight=False, soft_wrap=True
         )
+    if WorkerEnd.interrupted in ends:
         sys.exit(INTERRUPTED)
     if not completed or ends == {WorkerEnd.died}:
         sys.exit(1)

@@ -19,6 +19,7 @@ from engine.config.outcome import Outcome
 from engine.training.job import Hooks, hooked
 from engine.training.result import TrainResult, read_result
 from engine.training.tracker import PartOf, tracked_as
+from sweeper.work.full_disk import is_full_disk
 
 OUTPUT = "output.log"  # what the trial would have shown on a terminal
 
@@ -49,7 +50,8 @@ def run_trial(place: Place, config: DictConfig, hooks: Hooks) -> Ended:
     """Train, draw and score, or go on; whatever happens in it comes back as an Ended.
 
     config  of the run, Hydra's section included
-    raises  KeyboardInterrupt where it was stopped before or after the training
+    raises  KeyboardInterrupt where it was stopped before or after the training; the error that says so
+            where the disk is full
     """
     place.folder.mkdir(parents=True, exist_ok=True)
     _forget_unfinished(place.folder)
@@ -60,9 +62,30 @@ def run_trial(place: Place, config: DictConfig, hooks: Hooks) -> Ended:
         stack.enter_context(hooked(hooks))
         stack.enter_context(tracked_as(place.part))
         failure = _attempt(place, job)
+        if failure is not None and is_full_disk(failure):
+            raise failure
         if failure is not None and not isinstance(failure, ConfigError | SystemExit):
             traceback.print_exception(failure)
     return _ended(place.folder, failure)
+
+
+def import_training(moved: Callable[[], None]) -> None:
+    """Import what every trial needs, with a sign of progress after each part.
+
+    A slow disk is no hang; and an import that is interrupted leaves a process in which every trial fails.
+    """
+    import torch
+
+    moved()
+    import torch._dynamo  # noqa: F401  # torch's optimizers import it when the first one is made
+
+    moved()
+    import engine.training.train  # noqa: F401
+
+    moved()
+    import evaluation.in_run  # noqa: F401
+
+    moved()
 
 
 def _attempt(place: Place, job: DictConfig) -> BaseException | None:

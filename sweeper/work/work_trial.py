@@ -23,10 +23,11 @@ from sweeper.work.command import command_of
 from sweeper.work.confirming import confirmation_overrides
 from sweeper.work.defaults import values_of
 from sweeper.work.ending import END_STATES, ended_record
+from sweeper.work.full_disk import is_full_disk
 from sweeper.work.losing import Ender
 from sweeper.work.plan import SweepPlan
 from sweeper.work.session import OF, SEED, SETTINGS, Session
-from sweeper.work.trial import OUTPUT, Ended, Place, run_trial
+from sweeper.work.trial import OUTPUT, Ended, Place, import_training, run_trial
 from sweeper.worker_status import StatusFile
 
 HALVED = "the batch was halved after the first attempt ran out of memory"
@@ -60,12 +61,17 @@ class TrialWork:
                 ended = Ended(outcome=Outcome.interrupted, cause="stopped at once")
             except ConfigError as error:
                 ended = Ended(outcome=Outcome.failed, cause="; ".join(error.problems))
+            except Exception as error:
+                if is_full_disk(error):
+                    self.queue.give_back(self.claim, self.record)
+                raise  # this worker ends by it
             finally:
                 ender.done()
         return self._tell(ended, ender.reason)
 
     def _attempts(self, lease: Lease) -> Ended:
         """The run; once more with half the batch where memory ran out."""
+        import_training(lease.moved)
         overrides = self.record.overrides or self._first_overrides()
         ended = self._attempt(overrides, lease)
         if ended.outcome is Outcome.out_of_memory and HALVED not in self.record.notes:
