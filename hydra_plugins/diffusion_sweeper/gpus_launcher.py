@@ -17,7 +17,7 @@ class GpusLauncherConf:
 
     _target_: str = "hydra_plugins.diffusion_sweeper.gpus_launcher.GpusLauncher"
     slots: int | None = (
-        None  # processes at a time; null = per_gpu for each GPU, or half the cores without one
+        None  # processes at a time; null = per_gpu for each GPU; without one a core each, at most 4
     )
     gpus: list[Any] | None = None  # numbers as nvidia-smi counts, UUIDs, MIG names; null = all visible
     per_gpu: int = 1  # slots that share a GPU

@@ -16,12 +16,15 @@ _OPTION = "hydra.launcher"
 _SECONDS = 60.0  # a driver that is not kept loaded takes a while
 
 
+MOST_ON_CORES = 4  # processes without a GPU: each holds a base model in memory
+
+
 @dataclass(kw_only=True, slots=True, frozen=True)
 class SlotSettings:
     """The options of hydra/launcher=gpus."""
 
     slots: int | None = (
-        None  # processes at a time; None = per_gpu for each GPU, or half the cores without one
+        None  # processes at a time; None = per_gpu for each GPU, or a core each without one, at most 4
     )
     gpus: Sequence[int | str] | None = (
         None  # numbers as nvidia-smi counts, UUIDs, MIG names; None = all visible
@@ -66,7 +69,7 @@ def plan_slots(
     if problems:
         raise ConfigError(problems)
     cores = num_cores or usable_cores()
-    number = settings.slots or (len(gpus) * settings.per_gpu if gpus else max(1, cores // 2))
+    number = settings.slots or (len(gpus) * settings.per_gpu if gpus else min(cores, MOST_ON_CORES))
     number = min(number, max(1, num_jobs if num_jobs is not None else number))
     if gpus:  # dealt out in turn, so that few slots spread over all GPUs
         order = (

@@ -72,6 +72,9 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
     prune = plan.settings.prune
     if prune is not None and (prune.eta < 2 or (prune.min is not None and prune.min < 1)):
         yield "hydra.sweeper.prune: eta is at least 2, min at least 1 step."
+    pruner = plan.settings.pruner
+    if pruner.startup < 0 or pruner.patience < 0:
+        yield "hydra.sweeper.pruner: startup and patience are at least 0."
     if (
         prune is not None
         and plan.defaults.training.validate_every == 0

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 NUM_EXAMPLES = 5
 
 
-def print_plan(plan: SweepPlan, console: "Console") -> None:
-    """Study, space, budget and what decides, in about ten lines."""
+def print_plan(plan: SweepPlan, console: "Console", *, workers: str) -> None:
+    """Study, space, budget, what decides and who works, in about ten lines."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    for label, text in plan_lines(plan):
+    for label, text in [*plan_lines(plan), ("workers", workers), *[("note", line) for line in plan.lines]]:
         table.add_row(f"[bold]{label}[/bold]", text.replace("[", r"\["))
     console.print(table)
 
@@ -53,7 +53,7 @@ def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
     if settings.constraints:
         bounds = ", ".join(f"{name} {bound}" for name, bound in settings.constraints.items())
         lines.insert(-3, ("constraints", bounds))
-    return lines + [("note", line) for line in plan.lines]
+    return lines
 
 
 def pruner_words(plan: SweepPlan) -> str:

@@ -39,6 +39,15 @@ def threads_of_a_trial(config: DictConfig, workers: int) -> int:
     return max(1, num_threads(None) // (workers if here else 1))
 
 
+def workers_words(config: DictConfig, workers: int) -> str:
+    """Who works, for the printed plan."""
+    threads = threads_of_a_trial(config, workers)
+    where = {"basic": "in this process"}.get(
+        launcher_name(config), f"by hydra/launcher={launcher_name(config)}"
+    )
+    return f"{workers} {where}, {threads} threads each"
+
+
 def launcher_name(config: DictConfig) -> str:
     """The pick of hydra/launcher."""
     return str(config.hydra.runtime.choices.get("hydra/launcher", "basic"))

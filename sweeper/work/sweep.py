@@ -11,7 +11,7 @@ from engine.compose.refusal import INTERRUPTED
 from sweeper.work.check import check_sweep
 from sweeper.work.dry_run import print_examples, print_plan
 from sweeper.work.full_disk import is_full_disk
-from sweeper.work.places import num_workers, threads_of_a_trial
+from sweeper.work.places import num_workers, threads_of_a_trial, workers_words
 from sweeper.work.plan import Request, SweepPlan, plan_sweep, read_settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run_sweep(request: Request) -> None:
     workers = num_workers(request.config, settings)
     plan = check_sweep(plan_sweep(request, settings))
     console = Console(file=sys.stdout)
-    print_plan(plan, console)
+    print_plan(plan, console, workers=workers_words(request.config, workers))
     if request.config.dry_run:
         print_examples(plan, console)
         return

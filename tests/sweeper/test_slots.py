@@ -64,9 +64,10 @@ def test_numbers_that_we_counted_are_counted_so_by_cuda_too(monkeypatch: pytest.
     assert "CUDA_DEVICE_ORDER" not in named.environment
 
 
-def test_without_a_gpu_half_the_cores_are_slots_and_share_the_threads() -> None:
-    slots = plan_slots(SlotSettings(), environ={"CUDA_VISIBLE_DEVICES": "-1"}, num_cores=7)
-    assert devices(slots) == ["", "", ""]
+def test_without_a_gpu_up_to_four_cores_are_slots_and_share_the_threads() -> None:
+    slots = plan_slots(SlotSettings(), environ={"CUDA_VISIBLE_DEVICES": "-1"}, num_cores=9)
+    assert devices(slots) == ["", "", "", ""]
+    assert len(plan_slots(SlotSettings(), environ={"CUDA_VISIBLE_DEVICES": "-1"}, num_cores=2)) == 2
     assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {"2"}
     assert slots[0].device == "cpu"
     (only,) = plan_slots(SlotSettings(), environ={"CUDA_VISIBLE_DEVICES": ""}, num_cores=1)
