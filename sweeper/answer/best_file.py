@@ -33,19 +33,25 @@ def write_best(record: StudyRecord, answer: Answer, groups: Sequence[str]) -> Be
     trial = winner_of(record, answer)
     if trial is None:
         return None
-    name, folder = f"{record.name}-best", record.folder
-    place = shlex.quote(f"--config-dir={_near(folder / 'conf')}")
-    files = BestFiles(
-        best=folder / "best.yaml",
-        experiment=folder / "conf" / _GROUP_OF_WHOLE_RUNS / f"{name}.yaml",
-        command=f"python train.py {place} experiment={name}",
-    )
-    head = ("# @package _global_", f"# {files.command}", *_comments(record, answer, trial, name))
+    files = best_files(record)
+    comments = _comments(record, answer, trial, files.experiment.stem)
+    head = ("# @package _global_", f"# {files.command}", *comments)
     text = "\n".join((*head, best_yaml(_overrides(record, trial), groups)))
     for path in (files.best, files.experiment):
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, text)
     return files
+
+
+def best_files(record: StudyRecord) -> BestFiles:
+    """Where the files of the winner lie once they are written."""
+    name, folder = f"{record.name}-best", record.folder
+    place = shlex.quote(f"--config-dir={_near(folder / 'conf')}")
+    return BestFiles(
+        best=folder / "best.yaml",
+        experiment=folder / "conf" / _GROUP_OF_WHOLE_RUNS / f"{name}.yaml",
+        command=f"python train.py {place} experiment={name}",
+    )
 
 
 def best_yaml(overrides: Sequence[str], groups: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sweeper.study.facts import spans_of, starts_of
+from sweeper.study.facts import latest_of, spans_of, starts_of
 
 if TYPE_CHECKING:
     from optuna.study import StudyDirection
@@ -54,7 +54,7 @@ def trials_without_gain(trials: Sequence["FrozenTrial"], directions: Sequence["S
     Better with several objectives: no earlier one is at least as good in all of them. Trials that were
     pruned, failed or break a constraint are never better.
     """
-    ended = [trial for trial in trials if trial.state.is_finished()]
+    ended = [trial for trial in latest_of(trials) if trial.state.is_finished()]
     ended.sort(key=lambda trial: (trial.datetime_complete or datetime.min, trial.number))
     front: list[list[float]] = []
     count = 0
@@ -80,8 +80,11 @@ def time_is_up(budget: Budget, trials: Sequence["FrozenTrial"]) -> str | None:
 def is_enough(
     budget: Budget, trials: Sequence["FrozenTrial"], directions: Sequence["StudyDirection"]
 ) -> str | None:
-    """The sentence of the limit that lets no other settings be begun; None while some may."""
-    begun = sum(has_begun(trial) for trial in trials)
+    """The sentence of the limit that lets no other settings be begun; None while some may.
+
+    A trial that is retried counts once: its retry stands in for it.
+    """
+    begun = sum(has_begun(trial) for trial in latest_of(trials))
     if budget.trials is not None and begun >= budget.trials:
         return f"{begun} of {budget.trials} trials"
     if budget.patience is not None and trials_without_gain(trials, directions) >= budget.patience:

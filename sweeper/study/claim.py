@@ -10,7 +10,17 @@ from uuid import uuid4
 
 from engine.config.outcome import Outcome
 from sweeper.study.budget import Budget, has_begun, is_enough, time_is_up
-from sweeper.study.facts import FACTS, STARTS, TOLD, Start, facts_json, record_of, starts_json, starts_of
+from sweeper.study.facts import (
+    FACTS,
+    STARTS,
+    TOLD,
+    Start,
+    facts_json,
+    latest_of,
+    record_of,
+    starts_json,
+    starts_of,
+)
 from sweeper.study.folder import StudyFolder
 from sweeper.study.lease import renewal_seconds
 from sweeper.study.lock import study_lock
@@ -53,8 +63,8 @@ class Claim:
 
     @property
     def number(self) -> int:
-        """The trial's number: its folder, its job number."""
-        return self.trial.number
+        """The trial's number: its folder, its job number. Of a retry that of the trial before it."""
+        return self.record.number
 
 
 class TrialQueue:
@@ -201,7 +211,7 @@ class TrialQueue:
             if not has_begun(trial) and (claim := self._take(trial)):
                 return claim
         if self._phase is Phase.search and not self._budget.only_queued:
-            return self._create()
+            return self._create(num_retried=len(trials) - len(latest_of(trials)))
         return self._none(trials, f"all {len(trials)} trials of the queue")
 
     def _none(self, trials: Sequence["FrozenTrial"], reason: str) -> NoTrial:
@@ -226,14 +236,15 @@ class TrialQueue:
         is_mine = now.state is State.RUNNING and starts_of(now.user_attrs)[-1].token == mine.token
         return self._claim(now, mine.token) if is_mine else None
 
-    def _create(self) -> Claim:
+    def _create(self, *, num_retried: int) -> Claim:
         from optuna.trial import TrialState as State
         from optuna.trial import create_trial
 
         from sweeper.study.database import AT_MOST, TOKEN
 
         mine = _new_start()
-        marks: dict[str, object] = {TOKEN: mine.token, AT_MOST: self._budget.trials}
+        at_most = None if self._budget.trials is None else self._budget.trials + num_retried
+        marks: dict[str, object] = {TOKEN: mine.token, AT_MOST: at_most}
         template = create_trial(
             state=State.RUNNING, user_attrs={STARTS: starts_json([mine])}, system_attrs=marks
         )

@@ -17,6 +17,7 @@ FACTS = "facts"  # trial attribute: what the worker knows, written whole
 STARTS = "starts"  # trial attribute: a list, one entry a start, the last one is the owner
 LEASE = "lease"  # trial attribute: the owner's sign of life
 TOLD = "told"  # trial attribute: the end, written before the state
+RETRY_OF = "retry_of"  # trial attribute: the number of the ended trial that this one stands in for
 
 # Of TrialRecord, what is not in FACTS: Optuna has it, or STARTS and LEASE do.
 ELSEWHERE = ("number", "phase", "state", "reports", "worker", "started", "ended", "restarts", "folder")
@@ -50,6 +51,20 @@ def starts_of(attributes: Mapping[str, object]) -> tuple[Start, ...]:
 def starts_json(starts: Sequence[Start]) -> list[dict[str, object]]:
     """The starts as the attribute holds them."""
     return [asdict(start) for start in starts]
+
+
+def number_of(trial: "FrozenTrial") -> int:
+    """The number that people know: a retry keeps that of the trial that it stands in for."""
+    number = trial.user_attrs.get(RETRY_OF)
+    return number if isinstance(number, int) else trial.number
+
+
+def latest_of(trials: Sequence["FrozenTrial"]) -> list["FrozenTrial"]:
+    """The trials in the order of their numbers, without those that were retried."""
+    retries = sorted((trial for trial in trials if RETRY_OF in trial.user_attrs), key=lambda one: one.number)
+    latest = {number_of(trial): trial for trial in retries}
+    kept = [trial for trial in trials if latest.get(number_of(trial), trial) is trial]
+    return sorted(kept, key=number_of) if latest else kept
 
 
 def spans_of(attributes: Mapping[str, object]) -> list[tuple[float, float]]:
@@ -87,10 +102,10 @@ def record_of(
     state = STATES[trial.state.name]
     starts = starts_of(attributes)
     record = TrialRecord(
-        number=trial.number,
+        number=number_of(trial),
         phase=phase,
         state=state,
-        folder=folder.trial(trial.number, phase),
+        folder=folder.trial(number_of(trial), phase),
         reports=tuple(sorted(trial.intermediate_values.items())),
         worker=starts[-1].worker if starts else None,
         started=datetime.fromtimestamp(starts[0].began, UTC) if starts else None,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from engine.config import ConfigError
 from sweeper.study.claim import stop_reason
-from sweeper.study.facts import record_of
-from sweeper.study.folder import StudyFolder
+from sweeper.study.facts import latest_of, record_of
+from sweeper.study.folder import StudyFile, StudyFolder
 from sweeper.study.records import Phase, StudyRecord, TrialRecord
 from sweeper.study.storage import open_storage
 
@@ -22,17 +22,34 @@ def read_study(folder: StudyFolder, storage: "BaseStorage | str | None" = None) 
 
     storage  open already, or a URL; None: what study.json names, which does not keep a password
     """
-    import optuna
-
     file = folder.read()
     if storage is None or isinstance(storage, str):
-        storage = open_storage(storage or _named(file.storage, folder), folder)
+        storage = open_storage(storage or storage_url(file, folder), folder)
+    return read_session(folder, *load_studies(file, storage))
+
+
+def load_studies(
+    file: StudyFile, storage: "BaseStorage"
+) -> "tuple[optuna.Study | None, optuna.Study | None]":
+    """Search and confirmations; None: not made yet."""
+    import optuna
+
     known = {study.study_name for study in storage.get_all_studies()}
     search, confirm = (
         optuna.load_study(study_name=name, storage=storage) if name in known else None
         for name in (file.name, file.name + CONFIRM)
     )
-    return read_session(folder, search, confirm)
+    return search, confirm
+
+
+def storage_url(file: StudyFile, folder: StudyFolder) -> str:
+    """Where the study is kept; ConfigError where that needs a password, which is kept nowhere."""
+    if "***" in file.storage:
+        raise ConfigError(
+            f"storage={file.storage}: the study in {folder.root} is in a database whose password is kept "
+            "nowhere. Give storage=<the URL with its password>."
+        )
+    return file.storage
 
 
 def read_session(
@@ -74,7 +91,7 @@ def write_ended(study: "optuna.Study", reason: str | None) -> None:
 def _records(study: "optuna.Study | None", folder: StudyFolder, phase: Phase) -> tuple[TrialRecord, ...]:
     if study is None:
         return ()
-    trials = study.get_trials(deepcopy=False)
+    trials = latest_of(study.get_trials(deepcopy=False))
     names = study.metric_names or []
     return tuple(record_of(trial, folder, phase, names) for trial in trials)
 
@@ -84,12 +101,3 @@ def _stopped(study: "optuna.Study | None") -> str | None:
         return None
     ended = study.user_attrs.get(ENDED)
     return stop_reason(study) or (ended if isinstance(ended, str) else None)
-
-
-def _named(url: str, folder: StudyFolder) -> str:
-    if "***" in url:
-        raise ConfigError(
-            f"storage={url}: the study in {folder.root} is in a database whose password is kept nowhere. "
-            "Give storage=<the URL with its password>."
-        )
-    return url
