@@ -73,7 +73,7 @@ def _fill(folder: Path, trials: int) -> list[Times]:
     budget = Budget(trials=trials)
     queue = TrialQueue(study, place, phase=Phase.search, budget=budget, lease=900)
     judge = Judge(study, build_pruner(PrunerConfig(), PruneConfig(min=10), 90), Direction.minimize)
-    times = []
+    times: list[Times] = []
     while True:
         start = time.perf_counter()
         claim = queue.next_trial()

@@ -33,7 +33,7 @@ def measure_idle(folder: Path, *, size: str, workers: int, trials: int) -> str:
         *pictures,
         "hydra/launcher=gpus",
         f"hydra.launcher.slots={workers}",
-        "hydra.sweeper.objectives={likeness:maximize}",
+        "+hydra.sweeper.objectives={likeness:maximize}",
         f"hydra.sweeper.budget.trials={trials}",
         f"hydra.sweeper.prune.min={steps // 6}",
         f"training.steps={steps}",

@@ -58,7 +58,7 @@ class Settings:
     folder: str = GridSettings().folder
     grid: str = GridSettings().table
     table: str = str(TABLE)
-    top: int = 5  # settings of the grid
+    top: int = 3  # settings of the grid
 
 
 def main(arguments: Sequence[str]) -> None:
