@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.compose.show import show
 from engine.config import ConfigError, is_demo
 from sweeper.config import Direction, OnChange
-from sweeper.space.facts import cannot_extend, differences
+from sweeper.space.facts import cannot_extend, differences, dimensions_of
 from sweeper.space.suggest import parameters_of
 from sweeper.study.claim import clear_stop
 from sweeper.study.folder import StudyFile, StudyFolder
@@ -179,9 +179,11 @@ def _changes(existing: Mapping[str, object], plan: SweepPlan) -> list[str]:
     space, base = existing[SPACE], existing[BASE]
     assert isinstance(space, dict) and isinstance(base, dict)
     now = json.loads(_text(plan.base_facts))
-    lines = differences(space, json.loads(_text(plan.space.facts())))
+    asked = json.loads(_text(plan.space.facts()))
+    lines = differences(space, asked)
+    searched = {dimension.key for facts in (space, asked) for dimension in dimensions_of(facts)}
     for key in dict.fromkeys([*base, *now]):
-        if base.get(key) != now.get(key):
+        if base.get(key) != now.get(key) and key not in searched:
             lines += _changed(key, base.get(key), now.get(key))
     if _has_other_objectives(existing, plan):
         lines.append(f"objectives: {show(existing[OBJECTIVES])} -> {show(_plain_objectives(plan))}")
@@ -200,6 +202,8 @@ def _changed(key: str, old: object, new: object) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
         return [f"{key}.{name}: {show(old.get(name))} -> {show(new.get(name))}" for name in keys]
+    if key == "pictures":
+        return ["the pictures, captions or masks are others now"]
     return [f"{key}: {show(old)} -> {show(new)}"]
 
 

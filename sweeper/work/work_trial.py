@@ -53,7 +53,7 @@ class TrialWork:
     def run(self) -> str | None:
         """Run and tell; the name of the signal where the worker is to end, else None."""
         self.record = self.claim.record
-        ender = Ender()
+        ender = Ender(self.plan.settings.lease)
         with Lease(self.claim, self.plan.settings.lease, ender) as lease:
             try:
                 ended = self._attempts(lease)
@@ -180,12 +180,11 @@ class TrialWork:
         size, accumulation = run.dataset.batch_size, run.training.gradient_accumulation
         if size < 2 or run.dataset.config_file is not None:
             return None
-        return self.plan.composer.overrides(
-            {},
-            *overrides,
+        halved = (
             f"dataset.batch_size={size // 2}",
             f"training.gradient_accumulation={accumulation * -(-size // (size // 2))}",
         )
+        return self.plan.composer.explicit(self.plan.composer.overrides({}, *overrides, *halved))
 
     def _tell(self, ended: Ended, lost: str | None) -> str | None:
         """Hand the end to the study; the reason for the worker to end, or None."""
