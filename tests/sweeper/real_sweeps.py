@@ -21,9 +21,12 @@ from sweeper.study.read import read_study
 from sweeper.study.records import StudyRecord, TrialRecord, TrialState
 
 PROJECT = Path(__file__).resolve().parents[2]
+CONF = PROJECT / "conf"
 PATIENCE = 240.0  # seconds that any condition is waited for
 SMALL = (
     "training.threads=1",
+    "training.validation_images=2",
+    "training.validation_timesteps=2",
     "dataset.batch_size=2",
     "sampling.num_prompts=1",
     "sampling.num_plain_prompts=0",
@@ -45,6 +48,7 @@ class Toy:
     settings: Mapping[str, object] = field(default_factory=dict)  # more of hydra.sweeper
     overrides: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    sweep: str = "toy"  # or a shipped one
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +85,14 @@ class Toy:
         for text in (*SMALL, f"cache_dir={self.cache}", *self.overrides, *more):
             given[text.split("=")[0]] = text
         conf = f"--config-dir={self.folder / 'conf'}"
-        return [sys.executable, str(PROJECT / "train.py"), conf, "--multirun", "+sweep=toy", *given.values()]
+        return [
+            sys.executable,
+            str(PROJECT / "train.py"),
+            conf,
+            "--multirun",
+            f"+sweep={self.sweep}",
+            *given.values(),
+        ]
 
     @contextmanager
     def started(self, *more: str, cwd: Path | None = None) -> Iterator["Running"]:
