@@ -16,9 +16,9 @@ from sweeper.answer.names import settings_words, short_names
 from sweeper.work.plan import SweepPlan
 
 _NOT_IN_SWEEPS = {
-    "force": "a trial is repeated by giving the study another name: hydra.sweeper.study=...",
+    "force": "a trial is repeated by giving the study another name: hydra.sweeper.study=NAME",
     "inspect": "look at batches of a single run first",
-    "output_dir": "trials lie in the study's folder: hydra.sweeper.folder=...",
+    "output_dir": "trials lie in the study's folder: hydra.sweeper.folder=DIR",
 }
 
 
@@ -29,8 +29,7 @@ def check_sweep(plan: SweepPlan) -> SweepPlan:
     """
     problems = [*_own_problems(plan)]
     candidates = plan.space.candidates(plan.composer.look)
-    for settings in candidates:
-        problems += _problems(plan, settings)
+    problems += _problems_of_all(plan, candidates)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     plans: list[Plan] = []
@@ -83,17 +82,32 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
         yield "training.validate_every=0: pruning looks at the validation loss. Add pruner=none."
 
 
+def _problems_of_all(plan: SweepPlan, candidates: Sequence[Mapping[str, object]]) -> list[str]:
+    """Each problem once, with the first settings that show it where its own value does not tell all."""
+    shown: dict[str, Mapping[str, object]] = {}
+    for settings in candidates:
+        for problem in _problems(plan, settings):
+            shown.setdefault(problem, settings)
+    return [_with_settings(problem, _needed(plan, problem, settings)) for problem, settings in shown.items()]
+
+
+def _needed(plan: SweepPlan, problem: str, settings: Mapping[str, object]) -> Mapping[str, object]:
+    """The settings without those that have no part in the problem, where it is its own key's alone."""
+    own = {key: value for key, value in settings.items() if problem.startswith(f"{key}=")}
+    return own if own != settings and problem in _problems(plan, own) else settings
+
+
 def _problems(plan: SweepPlan, settings: Mapping[str, object]) -> list[str]:
     config = plan.composer.task_config(plan.composer.overrides(settings))
     try:
         run = load(config)
     except ConfigError as error:
-        return [_with_settings(problem, settings) for problem in error.problems]
+        return error.problems
     searched = [key for key in settings if key not in plan.composer.config.hydra.runtime.choices]
     found = broken_rules(run)
     for problem in dead_options(sorted(searched), run, config):
         found.append(f"{problem} Or name the condition under hydra.sweeper.when.")
-    return [_with_settings(problem, settings) for problem in found]
+    return found
 
 
 def _start_problems(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import unwrap
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
@@ -24,6 +24,7 @@ from sweeper.work.composer import Composer
 from sweeper.work.objectives import objectives_of, required_scores
 
 _DEFAULT_TRIALS = 24
+_LONGEST_NAME = 100  # letters; the names of trials are longer, and a file's name has 255 bytes at most
 _OWN_KEYS = ("name", "output_dir", "cache_dir", "dry_run", "force", "inspect", "tracking")
 
 
@@ -82,6 +83,7 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
     num_search = num_trials - (0 if is_grid else _num_confirmations(settings, num_trials))
     defaults = composer.run({})
     name = _study_name(settings, request, space)
+    _refuse_bad_name(name)
     return SweepPlan(
         name=name,
         folder=Path(settings.folder).absolute() / name,
@@ -155,6 +157,16 @@ def _study_name(settings: SweeperConfig, request: Request, space: Space) -> str:
         else "-".join(dict.fromkeys(dimension.key.rpartition(".")[2] for dimension in space.dimensions))
     )
     return f"{request.config.name}-{words}"
+
+
+def _refuse_bad_name(name: str) -> None:
+    """The study's name becomes a folder, a group of wandb, and a key of the storage."""
+    is_folder = PurePath(name).name == name.strip() == name and name not in ("", "..")
+    if not is_folder or set(name) & set('\\:*?"<>|') or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(
+            f"hydra.sweeper.study={name}: it names a folder. Use letters, digits, dots and dashes, "
+            f"at most {_LONGEST_NAME}."
+        )
 
 
 def _is_countable(space: Space) -> bool:
