@@ -27,7 +27,7 @@ def measure_quality(folder: Path, *, size: str, seeds: int, processes: int, ways
     nobody used and scored on sampling=confirm, beyond the base; a share of 1 is that of the best of the
     grid's best three, judged the same way. What a search itself saw plays no part.
     """
-    budget = grid_steps() // PART if size == "full" else 40
+    budget = grid_steps() // PART if size == "full" else 12
     tasks = [(way, seed, budget, folder, size) for way in ways for seed in range(seeds)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         found = pool.starmap(search, tasks, chunksize=1)
