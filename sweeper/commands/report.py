@@ -1,5 +1,10 @@
 """python -m sweeper report: report.html and trials.csv from what the storage holds now."""
 
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
 from sweeper.answer.answer import answer_of
 from sweeper.answer.trials_csv import write_trials_csv
 from sweeper.commands.arguments import Arguments
@@ -14,7 +19,7 @@ def report(arguments: Arguments) -> int:
     with readable(study.folder):
         path = write_report(study.record, answer)
         write_trials_csv(study.record, study.folder.table)
-    print(answer.sentence)
+    Console(file=sys.stdout).print(Text(answer.sentence))
     print(f"report   {path}")
     print(f"table    {study.folder.table}")
     return 0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from engine.config.errors import ConfigError
 from engine.config.outcome import Outcome
 from sweeper.commands.arguments import RETRIED, Arguments
-from sweeper.commands.state import spent
-from sweeper.commands.studies import OpenStudy, chosen_study, open_study, readable
+from sweeper.commands.state import ENDED, spent
+from sweeper.commands.studies import OpenStudy, chosen_study, near, open_study, readable
 from sweeper.study.lock import study_lock
 from sweeper.study.records import Phase, TrialRecord, TrialState
 from sweeper.study.retry import Retry, enqueue_retry, retries_of, set_aside
@@ -25,7 +25,7 @@ def retry(arguments: Arguments) -> int:
     for one in lost:
         print(f"{_name(one.record)}: has no settings yet; the sweep draws others in its place")
     if len(chosen) == len(lost):
-        print("nothing to try again")
+        print(f"nothing to try again{_others(study)}")
         return 1
     _tell_how(open_study(folder, arguments.storage))
     return 0
@@ -43,6 +43,14 @@ def _chosen(arguments: Arguments, study: OpenStudy) -> list[Retry]:
             return [_by_number(key, number, found, runs)]
     outcome = Outcome(arguments.given.get("outcome", RETRIED[0]))
     return [one for one in (*search, *confirm) if one.record.outcome is outcome]
+
+
+def _others(study: OpenStudy) -> str:
+    """What another outcome=... would find."""
+    runs = [*study.record.trials, *study.record.confirmations]
+    ends = [run.outcome.value for run in runs if run.outcome is not None and run.state in ENDED]
+    found = [f"outcome={name}: {ends.count(name)}" for name in RETRIED[1:] if name in ends]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _by_number(key: str, number: int, found: Sequence[Retry], runs: Sequence[TrialRecord]) -> Retry:
@@ -72,7 +80,7 @@ def _queue(study: OpenStudy, one: Retry) -> None:
     begins = "from its first step" if moved or not one.record.steps_done else "from its last checkpoint"
     print(f"{_name(one.record)}: in the queue again, {begins}")
     if moved is not None:
-        print(f"  what the first attempt left is in {moved}")
+        print(f"  what the first attempt left is in {near(moved)}")
 
 
 def _tell_how(study: OpenStudy) -> None:

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -14,7 +13,7 @@ from sweeper.answer.verdict import outcome_counts
 from sweeper.answer.words import counts_words, seconds_words, trials_words
 from sweeper.commands.arguments import Arguments
 from sweeper.commands.state import Activity, StudyState, ago_words, num_ended, state_of
-from sweeper.commands.studies import OpenStudy, chosen_study, open_study
+from sweeper.commands.studies import OpenStudy, chosen_study, near, open_study
 from sweeper.config import Direction
 from sweeper.display_lines import live_view, see
 from sweeper.study.records import Phase, StudyRecord, TrialRecord, TrialState
@@ -46,7 +45,7 @@ def status(arguments: Arguments) -> int:
 
 def _rows(study: OpenStudy, state: StudyState) -> Iterator[tuple[str, str]]:
     record = study.record
-    yield "folder", _near(record.folder)
+    yield "folder", near(record.folder)
     yield "storage", record.storage
     yield "objectives", ", ".join(f"{name} ({_way(way)})" for name, way in record.objectives.items())
     yield "search", _progress(record.trials, record.num_trials, "trials")
@@ -110,7 +109,7 @@ def _print_failures(record: StudyRecord, console: Console) -> None:
         name = f"{'trial' if trial.phase is Phase.search else 'confirm'} {trial.number}"
         console.print(Padding(Text(f"{name}  {words}: {short}"), (0, 0, 0, 2)))
         if (trial.folder / _OUTPUT).is_file():
-            _print_line(console, f"    {_near(trial.folder / _OUTPUT)}")
+            _print_line(console, f"    {near(trial.folder / _OUTPUT)}")
     if len(lost) > _MOST_FAILURES:
         console.print(f"  and {len(lost) - _MOST_FAILURES} before them: see trials.csv")
 
@@ -124,7 +123,7 @@ def _print_next(record: StudyRecord, state: StudyState, console: Console) -> Non
         console.print()
         console.print("The same command goes on:")
         _print_line(console, f"  {record.command}")
-    elif state.activity is Activity.finished:
+    elif state.activity is Activity.finished and record.sampler != "grid":
         console.print()
         console.print(Text("A larger budget in the same command goes on."))
 
@@ -155,9 +154,3 @@ def _last(state: StudyState) -> str:
 
 def _way(way: Direction) -> str:
     return way.value
-
-
-def _near(path: Path) -> str:
-    """The path as one types it."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()

@@ -13,6 +13,7 @@ from sweeper.commands.state import Activity, state_of
 from sweeper.commands.studies import OpenStudy, chosen_study, open_study, readable
 from sweeper.study.claim import request_stop
 from sweeper.study.process import is_surely_dead, this_process
+from sweeper.study.records import Phase
 from sweeper.worker_status import WorkerStatus, read_workers
 
 REASON = "python -m sweeper stop"  # what the study says of it
@@ -32,6 +33,8 @@ def stop(arguments: Arguments) -> int:
     with readable(study.folder):
         request_stop(study.search, REASON)
     print(f"{study.record.name}: no more trials are started")
+    if not state.num_at_work:
+        print("  nobody is at work on it, as far as this machine can see")
     late = _interrupt(study) if arguments.is_on("now") else _tell_running(study)
     print(f"The same command goes on:\n  {study.record.command}")
     return 1 if late else 0
@@ -87,4 +90,5 @@ def _still_at_work(study: OpenStudy, asked: Sequence[WorkerStatus]) -> set[str]:
 
 def _words(worker: WorkerStatus) -> str:
     """host:17, trial 7."""
-    return worker.worker if worker.trial is None else f"{worker.worker}, {worker.phase.value} {worker.trial}"
+    kind = "trial" if worker.phase is Phase.search else "confirm"
+    return worker.worker if worker.trial is None else f"{worker.worker}, {kind} {worker.trial}"

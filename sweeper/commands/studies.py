@@ -110,6 +110,12 @@ def readable(folder: StudyFolder) -> Iterator[None]:
         ) from None  # the cause may hold the password
 
 
+def near(path: Path) -> str:
+    """The path as one types it: from the working directory where it lies in it."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
 def _check_url(url: str | None, file: StudyFile, folder: StudyFolder) -> None:
     if url is not None and url != _JOURNAL and file.storage == _JOURNAL:
         raise ConfigError(
