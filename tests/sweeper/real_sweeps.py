@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 CONF = PROJECT / "conf"
 PATIENCE = 240.0  # seconds that any condition is waited for
 SMALL = (
+    "hydra/launcher=basic",
     "training.threads=1",
     "training.validation_images=2",
     "training.validation_timesteps=2",

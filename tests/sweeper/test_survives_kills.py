@@ -4,6 +4,8 @@ import random
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,8 @@ from tests.sweeper.real_sweeps import (
 
 pytestmark = pytest.mark.slow
 
-STEPS, EVERY, TOTAL = 24, 2, 5
-OVERRIDES = (f"training.steps={STEPS}", f"training.checkpoint_every={EVERY}", "training.validate_every=6")
+STEPS, EVERY, TOTAL = 18, 2, 4
+OVERRIDES = (f"training.steps={STEPS}", f"training.checkpoint_every={EVERY}", "training.validate_every=9")
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +38,29 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.getbasetemp() / "sweeps-cache"
 
 
+@dataclass(kw_only=True)
+class Whole:
+    """A sweep of one worker that nothing stops; it runs while another one is killed."""
+
+    toy: Toy
+    program: Running
+
+    def ended(self) -> Toy:
+        """Its place, when it has come to its end."""
+        self.program.ends(0)
+        return self.toy
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Toy:
-    """A sweep of one worker that nothing stopped."""
+def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Whole]:
+    """Started, and not waited for."""
     toy = Toy(folder=tmp_path_factory.mktemp("whole"), cache=cache, overrides=OVERRIDES)
-    toy.run(f"hydra.sweeper.budget.trials={TOTAL}")
-    check_whole(toy.read(), TOTAL)
-    return toy
+    with toy.started(f"hydra.sweeper.budget.trials={TOTAL}") as program:
+        yield Whole(toy=toy, program=program)
 
 
 def test_killed_killed_inside_a_save_and_stopped_by_ctrl_c_it_ends_in_the_same_bytes(
-    tmp_path: Path, cache: Path, whole: Toy
+    tmp_path: Path, cache: Path, whole: Whole
 ) -> None:
     chance = dice("kills of the whole program")
     toy = Toy(folder=tmp_path, cache=cache, overrides=OVERRIDES)
@@ -68,8 +82,10 @@ def test_killed_killed_inside_a_save_and_stopped_by_ctrl_c_it_ends_in_the_same_b
     assert "Traceback" not in printed
     record = toy.read()
     check_whole(record, TOTAL)
-    _check_equal(record, whole.read())
-    assert [trial.restarts for trial in record.trials] == [0, 1, 1, 1, 0]
+    undisturbed = whole.ended().read()
+    check_whole(undisturbed, TOTAL)
+    _check_equal(record, undisturbed)
+    assert [trial.restarts for trial in record.trials] == [0, 1, 1, 1]
     for number in (1, 2, 3):
         (resumed,) = resumed_steps(toy.trial(number))
         assert 0 < resumed <= STEPS, number
@@ -105,37 +121,44 @@ def _check_equal(record: StudyRecord, whole: StudyRecord) -> None:
         assert mine.values == theirs.values, mine.number
 
 
-def test_the_winners_line_and_best_yaml_give_the_winners_file_byte_for_byte(whole: Toy) -> None:
-    record = whole.read()
+def test_the_winners_line_and_best_yaml_give_the_winners_file_byte_for_byte(whole: Whole) -> None:
+    toy = whole.ended()
+    record = toy.read()
     best = max(record.trials, key=lambda trial: trial.values["likeness"])
-    printed = whole.run(f"hydra.sweeper.budget.trials={TOTAL}")
+    printed = whole.program.output
     lines = [line.strip() for line in printed.splitlines() if line.strip().startswith("python train.py ")]
     assert len(lines) == 2 and "best.yaml" in printed, printed
     assert lines[0] == best.command
-    assert sha256(whole.study.best_weights) == best.weights_sha256
-    for line in lines:
-        words = shlex.split(line)
-        home = f"output_dir={whole.folder / ('out-' + str(len(words)))}"
-        with running([sys.executable, str(PROJECT / "train.py"), *words[2:], home], cwd=whole.folder) as run:
-            run.ends(0)
-        (made,) = Path(home.removeprefix("output_dir=")).glob("*/demo.safetensors")
+    assert sha256(toy.study.best_weights) == best.weights_sha256
+    homes = [toy.folder / name for name in ("by-its-line", "by-best-yaml")]
+    train = [sys.executable, str(PROJECT / "train.py")]
+    one, two = (
+        [*train, *shlex.split(line)[2:], f"output_dir={home}"]
+        for line, home in zip(lines, homes, strict=True)
+    )
+    with running(one, cwd=toy.folder) as by_line, running(two, cwd=toy.folder) as by_file:
+        by_line.ends(0)
+        by_file.ends(0)
+    for line, home in zip(lines, homes, strict=True):
+        (made,) = home.glob("*/demo.safetensors")
         assert sha256(made) == best.weights_sha256, line
 
 
-def test_the_same_command_after_the_end_trains_nothing_and_another_total_is_obeyed(whole: Toy) -> None:
-    before = _touched(whole)
-    again = whole.run(f"hydra.sweeper.budget.trials={TOTAL}")
-    assert _touched(whole) == before
+def test_the_same_command_after_the_end_trains_nothing_and_another_total_is_obeyed(whole: Whole) -> None:
+    toy = whole.ended()
+    before = _touched(toy)
+    again = toy.run(f"hydra.sweeper.budget.trials={TOTAL}")
+    assert _touched(toy) == before
     assert f"Nothing was left to train: {TOTAL} of {TOTAL} trials." in again, again
-    fewer = whole.run("hydra.sweeper.budget.trials=3")
-    assert _touched(whole) == before
+    fewer = toy.run("hydra.sweeper.budget.trials=3")
+    assert _touched(toy) == before
     assert f"Nothing was left to train: {TOTAL} of 3 trials." in fewer, fewer
-    first = whole.read()
-    whole.run(f"hydra.sweeper.budget.trials={TOTAL + 1}")
-    more = whole.read()
+    first = toy.read()
+    toy.run(f"hydra.sweeper.budget.trials={TOTAL + 1}")
+    more = toy.read()
     check_whole(more, TOTAL + 1)
     assert more.trials[:TOTAL] == first.trials
-    after = _touched(whole)
+    after = _touched(toy)
     assert {path: after[path] for path in before} == before
 
 

@@ -25,8 +25,8 @@ from tests.sweeper.real_sweeps import (
 
 pytestmark = pytest.mark.slow
 
-STEPS, EVERY = 24, 2
-OVERRIDES = (f"training.steps={STEPS}", f"training.checkpoint_every={EVERY}", "training.validate_every=6")
+STEPS, EVERY = 18, 2
+OVERRIDES = (f"training.steps={STEPS}", f"training.checkpoint_every={EVERY}", "training.validate_every=9")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_killed_worker_loses_nothing_and_its_trial_ends_in_the_bytes_of_its_ow
 ) -> None:
     chance = dice("kill of one of two workers")
     toy = Toy(folder=tmp_path, cache=cache, overrides=OVERRIDES)
-    options = ("hydra/launcher=gpus", "hydra.launcher.slots=2", "hydra.sweeper.budget.trials=5")
+    options = ("hydra/launcher=gpus", "hydra.launcher.slots=2", "hydra.sweeper.budget.trials=4")
     with toy.started(*options) as program:
         number = chance.choice([0, 1])
         program.reaches(toy.trial(number), chance.randrange(4, STEPS - 8))
@@ -50,7 +50,7 @@ def test_a_killed_worker_loses_nothing_and_its_trial_ends_in_the_bytes_of_its_ow
         printed = program.ends(0)
     assert "was killed by SIGKILL" in printed, printed
     record = toy.read()
-    check_whole(record, 5)
+    check_whole(record, 4)
     hit = record.trials[number]
     assert sum(trial.restarts for trial in record.trials) == hit.restarts == 1
     assert hit.worker is not None and int(hit.worker.rpartition(":")[2]) != victim.pid
@@ -87,9 +87,9 @@ def test_after_kill_9_of_the_controller_its_workers_end_and_the_same_command_goe
 
 def test_four_workers_of_joblib_never_exceed_the_total(tmp_path: Path, cache: Path) -> None:
     toy = Toy(folder=tmp_path, cache=cache, overrides=("training.steps=8",))
-    toy.run("hydra/launcher=joblib", "hydra.launcher.n_jobs=4", "hydra.sweeper.budget.trials=6")
+    toy.run("hydra/launcher=joblib", "hydra.launcher.n_jobs=4", "hydra.sweeper.budget.trials=5")
     record = toy.read()
-    check_whole(record, 6)
+    check_whole(record, 5)
     assert len({trial.worker for trial in record.trials}) == 4
     assert all(trial.restarts == 0 for trial in record.trials)
 
