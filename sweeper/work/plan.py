@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from inspect import unwrap
 from pathlib import Path, PurePath
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -127,8 +129,10 @@ def read_settings(config: DictConfig) -> SweeperConfig:
 def _groups(request: Request) -> dict[str, list[str]]:
     """Every config group of a run, and its choices."""
     loader = request.context.config_loader
+    assert isinstance(loader, ConfigLoaderImpl), "Hydra has no other"
+    folders = loader.repository  # the loader's own get_group_options reads all files anew for each group
     picks = [str(group) for group in request.config.hydra.runtime.choices]
-    return {group: loader.get_group_options(group) for group in picks if "/" not in group}
+    return {group: folders.get_group_options(group, ObjectType.CONFIG) for group in picks if "/" not in group}
 
 
 def _base_facts(run: RunConfig, space: Space) -> dict[str, object]:
