@@ -4,6 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from engine.compose.record import FILE_NAME, read_run_yaml, run_from_record
 from engine.config import TrackingConfig
 from engine.config.errors import ConfigError
@@ -44,7 +47,10 @@ def _dashboard(study: OpenStudy) -> int:
     names = answer_of(study.record).short_names
     with readable(study.folder):
         lines = export_dashboard(study.record, _tracking(study.record), names=names, warn=_warn)
-    print("\n".join(lines))
+    console = Console(file=sys.stdout)
+    for line in lines:
+        is_copied = line.startswith(("dashboard ", "wandb: http"))
+        console.print(Text(line), soft_wrap=is_copied)
     return 0
 
 
