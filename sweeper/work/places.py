@@ -41,11 +41,12 @@ def threads_of_a_trial(config: DictConfig, workers: int) -> int:
 
 def workers_words(config: DictConfig, workers: int) -> str:
     """Who works, for the printed plan."""
-    threads = threads_of_a_trial(config, workers)
+    given = config.training.threads
+    threads = given if isinstance(given, int) else threads_of_a_trial(config, workers)
     where = {"basic": "in this process"}.get(
         launcher_name(config), f"by hydra/launcher={launcher_name(config)}"
     )
-    return f"{workers} {where}, {threads} threads each"
+    return f"{workers} {where}, {threads} thread{'s' * (threads != 1)} each"
 
 
 def launcher_name(config: DictConfig) -> str:
