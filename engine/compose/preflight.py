@@ -67,8 +67,8 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
         *([] if looked_at is None else looked_at.problems),
         *_prompt_problems(run, looked_at),
         *_evaluation_problems(run),
-        *_folder_problems("output_dir", run.output_dir),
-        *_folder_problems("cache_dir", run.cache_dir),
+        *folder_problems("output_dir", run.output_dir),
+        *folder_problems("cache_dir", run.cache_dir),
         *_tensorboard_problems(run),
     ]
     problems += check_args(run.optimizer, try_values=not (problems or refused))
@@ -134,7 +134,7 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
     return problems
 
 
-def _folder_problems(option: str, name: str) -> list[str]:
+def folder_problems(option: str, name: str) -> list[str]:
     """Whether files can be made in a folder that may not be there yet; tried without making it."""
     if not name.strip():
         return [f"{option}=: empty. Give a folder."]

@@ -9,6 +9,7 @@ from engine.compose.dead_options import dead_options
 from engine.compose.load import load
 from engine.compose.placed import placed_in
 from engine.compose.plan import Plan
+from engine.compose.preflight import folder_problems
 from engine.compose.rules import broken_rules
 from engine.config import ConfigError
 from engine.data.fingerprints import dataset_fingerprint, picture_fingerprints
@@ -56,6 +57,9 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
             yield f"{typed[key]}: not in a sweep; {advice}."
     if not plan.defaults.evaluation.enabled and set(plan.objectives) != {"val_loss"}:
         yield "evaluation.enabled=false: a sweep needs scores. Leave it out."
+    yield from folder_problems("hydra.sweeper.folder", plan.settings.folder)
+    if plan.folder.is_file():
+        yield f"hydra.sweeper.study={plan.name}: {plan.folder} is a file. Give another name, or move it away."
     budget = plan.settings.budget
     for name in ("trials", "hours", "gpu_hours", "patience"):
         value = getattr(budget, name)

@@ -230,10 +230,19 @@ def _forked(plan: SweepPlan, storage: "BaseStorage") -> SweepPlan:
     number = 2
     while True:
         name = f"{plan.name}-{number}"
-        found = _facts_of(storage, name)
-        if found is None or not _changes(found, replace(plan, name=name)):
-            return replace(plan, name=name, folder=plan.folder.parent / name)
+        fork = replace(plan, name=name, folder=plan.folder.parent / name)
+        found = _facts_of(_storage_of(fork, storage), name)
+        if found is None or not _changes(found, fork):
+            return fork
         number += 1
+
+
+def _storage_of(fork: SweepPlan, storage: "BaseStorage") -> "BaseStorage":
+    """A journal lies in the study's own folder, a database holds all studies."""
+    folder = StudyFolder(fork.folder)
+    if fork.storage != "journal" or not folder.exists():
+        return storage
+    return open_storage(fork.storage, folder)
 
 
 def _text(facts: object) -> str:
