@@ -34,6 +34,7 @@ from engine.compose.options import (
 from engine.compose.preflight import disk_problems
 from engine.compose.rules import broken_rules
 from engine.compose.sweep_options import (
+    BY_NAME,
     SECTION,
     WHOLE_CONFIG,
     searched_problem,
@@ -190,12 +191,18 @@ def _check_hydra(text: str, state: _Checked) -> None:
         state.problems.append(override)
     elif problems := _sweeper_problems(override):
         state.problems += problems
-    elif _compose(state.folders, [*_hydra_picks(state), _line(override)]) is None:
+    elif _compose(state.folders, [*_hydra_picks(state), _hydra_line(override)]) is None:
         state.problems.append(f"{text}: Hydra has no such option, or not with this value. Leave it out.")
     elif override.key_or_group == "hydra.mode":
         state.problems.append(f"{text}: write --multirun for a sweep, and nothing for a run.")
     else:
-        state.good.append(_line(override))
+        state.good.append(_hydra_line(override))
+
+
+def _hydra_line(override: Override) -> str:
+    """With the signs by which Hydra adds a metric to a mapping."""
+    added = tuple(f"{SECTION}.{name}" for name in BY_NAME)
+    return with_sign(override, "++") if override.key_or_group.startswith(added) else _line(override)
 
 
 def _hydra_picks(state: _Checked) -> list[str]:
@@ -238,7 +245,7 @@ def _compose(folders: ConfFolders, overrides: list[str]) -> DictConfig | None:
     try:
         with initialize_config_dir(str(folders.roots[-1].absolute()), version_base="1.3"):
             return compose(folders.config_name, overrides=overrides + extra * (len(folders.roots) > 1))
-    except (HydraException, OmegaConfBaseException):
+    except (HydraException, OmegaConfBaseException, AssertionError):  # OmegaConf asserts below a null
         return None
 
 

@@ -15,6 +15,7 @@ from engine.compose.show import show
 SECTION = "hydra.sweeper"
 GROUPS = {"sampler": f"{SECTION}.sampler.", "pruner": f"{SECTION}.pruner."}  # groups that are parts of it
 WHOLE_CONFIG = ("experiment", "sweep")  # groups whose files hold options of the whole config
+BY_NAME = ("objectives", "constraints")  # mappings of metrics, which a command line adds to
 _NODE = ("hydra/sweeper", "diffusion.yaml")  # where the plugin registers its type
 
 
@@ -39,6 +40,8 @@ def sweeper_problems(path: str, value: object) -> Iterator[str]:
     assert owner is not None, "Hydra's plugins are loaded"
     walked: list[str] = []
     for name in path.split(".") if path else []:
+        if not is_dataclass(owner) and walked[0] in BY_NAME:
+            return  # objectives.likeness: names are checked when the sweep is planned
         if not is_dataclass(owner):
             yield f"{SECTION}.{path}: {'.'.join(walked)} is given as a whole; type the key itself."
             return

@@ -29,6 +29,10 @@ _PICTURES = "pictures.json"  # the fingerprint of each
 _SCHEMA = 1
 
 
+class FolderInUseError(ConfigError):
+    """Another process is at work in the folder of a run."""
+
+
 @dataclass(kw_only=True, slots=True, frozen=True)
 class OpenedFolder:
     """What a run knows once its folder is its own."""
@@ -39,13 +43,13 @@ class OpenedFolder:
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """Make the folder and keep others out of it while the block runs; ConfigError if one is in it."""
+    """Make the folder and keep others out of it while the block runs; FolderInUseError if one is in it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise ConfigError(
+        raise FolderInUseError(
             f"output_dir={folder.parent}: another process is at work on {folder.name}. "
             "Wait for it, or change an option."
         ) from error

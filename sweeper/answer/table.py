@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10  # of the best; the default is shown beside them
 MOST_KEYS = {1: 4, 2: 3}  # objectives -> columns of settings that fit; of more the important ones
+NARROW, KEY_WIDTH = 80, 12  # columns of a terminal, and how many more make room for one key more
 FEWEST_KEYS = 2  # beside three objectives and more, which then stand without their spread
 
 
@@ -28,7 +29,7 @@ def print_answer(
 
     console.print()
     if answer.ranking:
-        console.print(answer_table(record, answer))
+        console.print(answer_table(record, answer, width=console.width))
     for line in [*lines_of_answer(record, answer), *lines_of_files(files)]:
         if line.startswith("  python "):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -55,7 +56,7 @@ def lines_of_files(files: BestFiles | None) -> list[str]:
     return [] if files is None else [f"From its config, {files.best.name}:", f"  {files.command}"]
 
 
-def answer_table(record: StudyRecord, answer: Answer) -> "Table":
+def answer_table(record: StudyRecord, answer: Answer, *, width: int = 80) -> "Table":
     """The ten best of the search and the default: outcome, objectives, settings, seconds.
 
     * = on the Pareto front (several objectives), > = the winner.
@@ -63,7 +64,7 @@ def answer_table(record: StudyRecord, answer: Answer) -> "Table":
     from rich import box
     from rich.table import Table
 
-    keys = _keys(record, answer)
+    keys = _keys(record, answer, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=_title(record, answer))
     table.add_column("trial", justify="right", no_wrap=True)
     for name in record.objectives:
@@ -105,11 +106,11 @@ def _title(record: StudyRecord, answer: Answer) -> str:
     return f"{record.name}: {trials_words(count)}" + (f", the best {shown}" if shown < count else "")
 
 
-def _keys(record: StudyRecord, answer: Answer) -> list[str]:
-    """The searched keys, in the order of the space; of too many the most important."""
+def _keys(record: StudyRecord, answer: Answer, width: int) -> list[str]:
+    """The searched keys, in the order of the space; of too many for the width the most important."""
     keys = [dimension.key for dimension in record.dimensions]
     keys = [key for place, key in enumerate(keys) if key not in keys[:place]]
-    most = MOST_KEYS.get(len(record.objectives), FEWEST_KEYS)
+    most = MOST_KEYS.get(len(record.objectives), FEWEST_KEYS) + max(0, width - NARROW) // KEY_WIDTH
     if len(keys) <= most:
         return keys
     shares: Mapping[str, float] = answer.importances.shares

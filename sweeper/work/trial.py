@@ -18,9 +18,11 @@ from engine.config import ConfigError
 from engine.config.outcome import Outcome
 from engine.training.job import Hooks, hooked
 from engine.training.result import TrainResult, read_result
+from engine.training.run_folder import FolderInUseError
 from engine.training.tracker import PartOf, tracked_as
 from sweeper.work.full_disk import is_full_disk
 
+HELD = "the worker that had it before still holds its folder"
 OUTPUT = "output.log"  # what the trial would have shown on a terminal
 
 
@@ -107,6 +109,8 @@ def _attempt(place: Place, job: DictConfig) -> BaseException | None:
 
 
 def _ended(folder: Path, failure: BaseException | None) -> Ended:
+    if isinstance(failure, FolderInUseError):
+        return Ended(outcome=Outcome.interrupted, cause=HELD)
     if isinstance(failure, ConfigError):
         return Ended(outcome=Outcome.failed, cause="; ".join(failure.problems))
     result = _result_of(folder)

@@ -27,11 +27,12 @@ from sweeper.work.full_disk import is_full_disk
 from sweeper.work.losing import Ender
 from sweeper.work.plan import SweepPlan
 from sweeper.work.session import OF, SEED, SETTINGS, Session
-from sweeper.work.trial import OUTPUT, Ended, Place, import_training, run_trial
+from sweeper.work.trial import HELD, OUTPUT, Ended, Place, import_training, run_trial
 from sweeper.worker_status import StatusFile
 
 HALVED = "the batch was halved after the first attempt ran out of memory"
 _HUNG = "it hung once"
+_HELD_SECONDS = 60.0  # between two tries to take a trial whose former worker is still there
 
 
 @dataclass(slots=True)
@@ -195,6 +196,10 @@ class TrialWork:
                 ended = Ended(outcome=Outcome.failed, cause=f"{lost}, for the second time")
             else:
                 self.record = replace(self.record, notes=(*self.record.notes, _HUNG))
+        if ended.cause == HELD:  # stopped or waiting for a disk: it lets go when it wakes, or when it dies
+            self.queue.give_back(self.claim, self.record)
+            time.sleep(min(_HELD_SECONDS, self.plan.settings.lease / 4))
+            return None
         if ended.outcome is Outcome.interrupted:
             done = ended.result.steps_done if ended.result is not None else self.record.steps_done
             self.queue.give_back(self.claim, replace(self.record, steps_done=done))
