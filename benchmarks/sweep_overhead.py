@@ -2,12 +2,14 @@
 
 import functools
 import importlib
+import io
 import multiprocessing
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,7 +101,8 @@ def timed_sweep(arguments: list[str]) -> list[dict[str, float]]:
         watch.put_on(place, name)
     sys.argv = ["train.py", *arguments]
     try:
-        importlib.import_module("train").main()
+        with redirect_stdout(io.StringIO()):
+            importlib.import_module("train").main()
     except SystemExit as error:  # it would end this process without a word
         raise RuntimeError(f"the sweep ended with {error.code}") from error
     return watch.trials

@@ -9,7 +9,7 @@ from sweeper.answer.answer import answer_of
 from sweeper.answer.trials_csv import write_trials_csv
 from sweeper.commands.arguments import Arguments
 from sweeper.commands.studies import chosen_study, open_study, readable
-from sweeper.report_page import write_report
+from sweeper.report.page import write_report
 
 
 def report(arguments: Arguments) -> int:

@@ -15,7 +15,7 @@ from sweeper.commands.arguments import Arguments
 from sweeper.commands.state import Activity, StudyState, ago_words, num_ended, state_of
 from sweeper.commands.studies import OpenStudy, chosen_study, near, open_study
 from sweeper.config import Direction
-from sweeper.display_lines import live_view, see
+from sweeper.display.lines import live_view, see
 from sweeper.study.records import Phase, StudyRecord, TrialRecord, TrialState
 
 _LONGEST_CAUSE = 300  # letters; the rest is in the trial's output.log

@@ -11,10 +11,10 @@ from sweeper.answer.answer import answer_of
 from sweeper.commands.arguments import Arguments
 from sweeper.commands.state import Activity, state_of
 from sweeper.commands.studies import OpenStudy, chosen_study, open_study, readable
+from sweeper.display.worker_status import WorkerStatus, read_workers
 from sweeper.study.claim import request_stop
 from sweeper.study.process import is_surely_dead, this_process
 from sweeper.study.records import Phase
-from sweeper.worker_status import WorkerStatus, read_workers
 
 REASON = "python -m sweeper stop"  # what the study says of it
 _ENDS_WITHIN = 120.0  # seconds that a worker is waited for: its step, its checkpoint

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from sweeper.worker_status import WorkerStatus
+    from sweeper.display.worker_status import WorkerStatus
 
 _PATIENCE = 5.0  # seconds that a command waits for a server; workers wait longer
 _JOURNAL = "journal"
@@ -70,9 +70,9 @@ def open_study(folder: StudyFolder, url: str | None = None) -> OpenStudy:
 
     url  storage=...; None: what study.json names
     """
+    from sweeper.display.worker_status import read_workers
     from sweeper.study.read import load_studies, read_session, storage_url
     from sweeper.study.storage import open_storage
-    from sweeper.worker_status import read_workers
 
     file = folder.read()
     _check_url(url, file, folder)

@@ -8,7 +8,7 @@ from sweeper.answer.answer import answer_of
 from sweeper.answer.best_file import copy_winner, write_best
 from sweeper.answer.table import print_answer
 from sweeper.answer.trials_csv import write_trials_csv
-from sweeper.report_page import write_report
+from sweeper.report.page import write_report
 from sweeper.study.read import read_session, write_ended
 from sweeper.study.records import StudyRecord, TrialState
 from sweeper.tracking.controller_run import ControllerRun

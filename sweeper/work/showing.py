@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sweeper.answer.answer import answer_of
-from sweeper.display import SweepDisplay
+from sweeper.display.live import SweepDisplay
 from sweeper.study.read import read_session
 from sweeper.study.records import StudyRecord
 from sweeper.tracking.controller_run import ControllerRun, open_controller_run

@@ -12,6 +12,7 @@ from engine.config import ConfigError, RunConfig
 from engine.config.outcome import Outcome
 from engine.training.job import Hooks, Moment
 from sweeper.config import PrunerKind
+from sweeper.display.worker_status import StatusFile
 from sweeper.space.suggest import suggest, suggest_given
 from sweeper.study.claim import Claim, TrialQueue
 from sweeper.study.lease import Lease
@@ -28,7 +29,6 @@ from sweeper.work.losing import Ender
 from sweeper.work.plan import SweepPlan
 from sweeper.work.session import OF, SEED, SETTINGS, Session
 from sweeper.work.trial import HELD, OUTPUT, Ended, Place, import_training, run_trial
-from sweeper.worker_status import StatusFile
 
 HALVED = "the batch was halved after the first attempt ran out of memory"
 _HUNG = "it hung once"

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from engine.training.interrupt import Interrupt
+from sweeper.display.worker_status import StatusFile
 from sweeper.slots.preemption import preemptible
 from sweeper.study.budget import Budget
 from sweeper.study.claim import Claim, NoTrial, NoTrialKind, TrialQueue
@@ -17,7 +18,6 @@ from sweeper.work.confirming import enqueue_confirmations
 from sweeper.work.plan import SweepPlan
 from sweeper.work.session import Session, open_session
 from sweeper.work.work_trial import TrialWork
-from sweeper.worker_status import StatusFile
 
 _POLL_SECONDS = 0.5
 

@@ -11,11 +11,11 @@ import pytest
 from record_toys import lr_study
 from rich.console import Console
 
-from sweeper.display import SweepDisplay
-from sweeper.display_lines import ended_line, live_view, seconds_left, see
+from sweeper.display.lines import ended_line, live_view, seconds_left, see
+from sweeper.display.live import SweepDisplay
+from sweeper.display.worker_status import WorkerStatus
 from sweeper.study.folder import StudyFolder
 from sweeper.study.records import Phase, StudyRecord, TrialState
-from sweeper.worker_status import WorkerStatus
 
 NOW = 1_000_000.0
 TRAINING = WorkerStatus(

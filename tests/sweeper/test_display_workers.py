@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sweeper.display.worker_status import StatusFile, WorkerStatus, read_workers
 from sweeper.study.folder import StudyFolder
 from sweeper.study.process import this_process
 from sweeper.study.records import Phase
-from sweeper.worker_status import StatusFile, WorkerStatus, read_workers
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_steps_are_written_at_most_twice_a_second(
     folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("sweeper.worker_status.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("sweeper.display.worker_status.time.monotonic", lambda: clock[0])
     mine = StatusFile(folder)
     mine.begin(0, Phase.search)
     mine.resume(0, 10)

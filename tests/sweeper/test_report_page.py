@@ -14,7 +14,7 @@ from pages.sweep_data import DEFAULT, WINNER
 from pages.sweep_page import sweep_html
 from sweeper.answer.answer import answer_of
 from sweeper.config import Direction
-from sweeper.report_page import page_of, write_report
+from sweeper.report.page import page_of, write_report
 from sweeper.study.records import Dimension, StudyRecord, TrialRecord
 from tests.sweeper.record_toys import DEFAULTS, lr_study, toy_score, toy_study, toy_trial
 

@@ -14,9 +14,9 @@ from study_toys import ROOT, queue_of
 from engine.config.outcome import Outcome
 from sweeper.__main__ import main
 from sweeper.commands.arguments import COMMANDS, OPTIONS, parse_arguments
+from sweeper.display.worker_status import StatusFile
 from sweeper.study.folder import StudyFolder
 from sweeper.study.records import Phase
-from sweeper.worker_status import StatusFile
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from study_toys import ROOT, queue_of
 from engine.config.outcome import Outcome
 from sweeper.__main__ import main
 from sweeper.commands.stop import is_here
+from sweeper.display.worker_status import WorkerStatus
 from sweeper.study.claim import NoTrial, stop_reason
 from sweeper.study.folder import StudyFolder
 from sweeper.study.process import this_process
 from sweeper.study.read import read_study
 from sweeper.study.records import TrialState
-from sweeper.worker_status import WorkerStatus
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def sleeping_worker(folder: StudyFolder) -> Iterator[subprocess.Popen[bytes]]:
     """A process that says that it is a worker and ends, its file removed, when it is interrupted."""
     code = (
         "import sys, time; from pathlib import Path; from sweeper.study.folder import StudyFolder;"
-        "from sweeper.worker_status import StatusFile\n"
+        "from sweeper.display.worker_status import StatusFile\n"
         "status = StatusFile(StudyFolder(Path(sys.argv[1])))\n"
         "status.activity('training'); print(1, flush=True)\n"
         "try:\n    time.sleep(60)\n"

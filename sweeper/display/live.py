@@ -10,10 +10,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 
-from sweeper.display_lines import ENDED, Seen, ended_line, live_view, see
+from sweeper.display.lines import ENDED, Seen, ended_line, live_view, see
+from sweeper.display.worker_status import read_workers
 from sweeper.study.folder import StudyFolder
 from sweeper.study.records import Phase, StudyRecord
-from sweeper.worker_status import read_workers
 
 REFRESH = 0.5  # seconds between two pictures of the display
 READ_EVERY = 1.0  # seconds between two reads of the study

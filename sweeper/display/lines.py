@@ -12,8 +12,8 @@ from engine.config.outcome import Outcome
 from sweeper.answer.names import short_names, show_value
 from sweeper.answer.winner import rank_trials, rule_of
 from sweeper.answer.words import counts_words, number_words, seconds_words
+from sweeper.display.worker_status import WorkerStatus
 from sweeper.study.records import Phase, StudyRecord, TrialRecord, TrialState
-from sweeper.worker_status import WorkerStatus
 
 ENDED = (TrialState.complete, TrialState.pruned, TrialState.failed)
 SILENT = 60.0  # seconds without a word after which a worker's line says so
