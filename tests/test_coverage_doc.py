@@ -41,7 +41,7 @@ class Row:
 
 def read_rows() -> list[Row]:
     text = (PROJECT / "docs/coverage.md").read_text(encoding="utf-8")
-    lines = [line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| [\dG]", line)]
+    lines = [line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| [\dGS]", line)]
     return [Row(*(cell.strip() for cell in cells)) for cells in lines]
 
 
@@ -84,7 +84,7 @@ def functions_in(path: Path) -> set[str]:
 
 
 def test_every_row_of_the_checklist_is_there() -> None:
-    assert [row.number for row in ROWS if row.number != "GPU"] == CHECKLIST
+    assert [row.number for row in ROWS if row.number != "GPU" and row.number[0] != "S"] == CHECKLIST
 
 
 def test_every_row_has_an_answer_and_a_test_or_says_not_yet() -> None:
