@@ -81,6 +81,11 @@ def parse_override(
     except HydraException:
         if takes_text:
             return OverridesParser.create().parse_overrides([quoted])[0]
+        if sweeps:
+            return (
+                f"{text}: the values can't be read. Write {key}=a,b or {key}=interval(low,high), and a text "
+                f"in quotes: \"{key}='...'\"."
+            )
         return f"{text}: the value can't be read. Put quotes around it: \"{key}='...'\"."
     if override.is_sweep_override():
         if sweeps:

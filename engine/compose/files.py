@@ -14,6 +14,7 @@ from engine.compose.register import NETWORKS
 from engine.compose.sweep_options import GROUPS, SECTION, WHOLE_CONFIG, sweeper_problems
 from engine.config import LoRAConfig, NetworkConfig
 
+_GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)  # the file is of the whole config
 _SCHEMA = re.compile(r"/schema/network/(\w+)@_here_")
 
 
@@ -99,6 +100,8 @@ def file_problems(files: Sequence[tuple[str, Path]], folders: ConfFolders) -> li
         if not isinstance(content, Mapping):
             problems.append(f"{folders.shown(file)}: not a mapping of options. Write option: value.")
             continue
+        if group in WHOLE_CONFIG and not _GLOBAL.search(file.read_text(encoding="utf-8")):
+            problems.append(f"{folders.shown(file)}: make `# @package _global_` its first line.")
         found = [*_pick_problems(content, folders), *_content_problems(content, group, network)]
         problems += [f"{folders.shown(file)}: {problem}" for problem in found]
     return problems

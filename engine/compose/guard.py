@@ -97,6 +97,11 @@ def _flag_problems(arguments: Arguments, folders: ConfFolders) -> list[str]:
     flags, problems = arguments.flags, []
     if flags.experimental_rerun:
         problems.append("--experimental-rerun: not used here. The same command again continues a run.")
+    if flags.multirun and (flags.cfg or flags.info):
+        problems.append(
+            f"--{'cfg' if flags.cfg else 'info'}: shows one run. Leave --multirun out; dry_run=true shows "
+            "what a sweep would do."
+        )
     for root in folders.roots:
         if not root.is_dir():
             problems.append(f"{root}: no such config folder. Correct --config-dir or --config-path.")

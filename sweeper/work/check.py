@@ -14,7 +14,7 @@ from engine.compose.rules import broken_rules
 from engine.config import ConfigError
 from engine.data.fingerprints import dataset_fingerprint, picture_fingerprints
 from sweeper.answer.names import settings_words, short_names
-from sweeper.work.plan import SweepPlan
+from sweeper.work.plan import OWN_KEYS, SweepPlan
 
 _NOT_IN_SWEEPS = {
     "force": "a trial is repeated by giving the study another name: hydra.sweeper.study=NAME",
@@ -55,6 +55,9 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
     for key, advice in _NOT_IN_SWEEPS.items():
         if key in typed:
             yield f"{typed[key]}: not in a sweep; {advice}."
+    for dimension in plan.space.dimensions:
+        if dimension.key.split(".")[0] in OWN_KEYS:
+            yield f"{dimension.key}: nothing to search, since it does not change the run. Give one value."
     if not plan.defaults.evaluation.enabled and set(plan.objectives) != {"val_loss"}:
         yield "evaluation.enabled=false: a sweep needs scores. Leave it out."
     yield from folder_problems("hydra.sweeper.folder", plan.settings.folder)

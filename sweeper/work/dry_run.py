@@ -83,8 +83,7 @@ def _time(plan: SweepPlan) -> str:
         done = [trial.seconds for trial in read_study(folder).trials if trial.outcome is not None]
         if done:
             mean = sum(done) / len(done)
-            hours = mean * plan.num_trials / 3600
-            return (
-                f"a trial takes {mean:.0f} s (of {len(done)}), all of them about {hours:.1f} h on one worker"
-            )
+            minutes = mean * plan.num_trials / 60
+            whole = f"{minutes / 60:.1f} h" if minutes >= 60 else f"{max(1, round(minutes))} min"
+            return f"a trial takes {mean:.0f} s (of {len(done)}), all of them about {whole} on one worker"
     return "no trial has been timed yet: how long it takes is not known"

@@ -27,7 +27,15 @@ from sweeper.work.objectives import objectives_of, required_scores
 
 _DEFAULT_TRIALS = 24
 _LONGEST_NAME = 100  # letters; the names of trials are longer, and a file's name has 255 bytes at most
-_OWN_KEYS = ("name", "output_dir", "cache_dir", "dry_run", "force", "inspect", "tracking")
+OWN_KEYS = (
+    "name",
+    "output_dir",
+    "cache_dir",
+    "dry_run",
+    "force",
+    "inspect",
+    "tracking",
+)  # not of what is trained
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -141,7 +149,7 @@ def _base_facts(run: RunConfig, space: Space) -> dict[str, object]:
     facts = {key: value for key, value in identity(run).items() if not _is_searched(key, searched)}
     values = plain_values(run)
     facts |= {name: values[name] for name in ("sampling", "evaluation") if name not in searched}
-    return {key: value for key, value in facts.items() if key.split(".")[0] not in _OWN_KEYS}
+    return {key: value for key, value in facts.items() if key.split(".")[0] not in OWN_KEYS}
 
 
 def _is_searched(key: str, searched: set[str]) -> bool:

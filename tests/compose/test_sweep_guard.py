@@ -123,7 +123,13 @@ WRONG = [
     ("hydra/launcher=gpu", "hydra/launcher=gpu: Hydra has no such option"),
     ("hydra.mode=MULTIRUN", "hydra.mode=MULTIRUN: write --multirun for a sweep, and nothing for a run."),
     ("network.rank=4 8", "network.rank=4 8: this option takes a whole number."),
-    ("network.rank=[4,8", "network.rank=[4,8: the value can't be read. Put quotes around it"),
+    (
+        "network.rank=[4,8",
+        "network.rank=[4,8: the values can't be read. Write network.rank=a,b or network.rank=interval(low,high)",
+    ),
+    ("network.rank=choice()", "network.rank=choice(): the values can't be read. Write network.rank=a,b"),
+    ("network.rank=4,", "network.rank=4,: the values can't be read. Write network.rank=a,b"),
+    ("optimizer.lr=log(interval(1,2))", "optimizer.lr=log(interval(1,2)): the values can't be read. Write"),
     ("network.rank", "network.rank: not an option. Options are written key=value"),
 ]
 
@@ -132,6 +138,21 @@ WRONG = [
 def test_what_cannot_be_searched_is_one_sentence(typed: str, start: str) -> None:
     found = refused(typed)
     assert len(found) == 1 and found[0].startswith(start), found
+
+
+@pytest.mark.parametrize(("flag", "name"), [("--cfg=job", "cfg"), ("--cfg=hydra", "cfg"), ("--info=config", "info")])
+def test_a_flag_that_shows_one_run_is_refused_beside_multirun(flag: str, name: str) -> None:
+    assert refused("+sweep=quick", flags=("--multirun", flag)) == [
+        f"--{name}: shows one run. Leave --multirun out; dry_run=true shows what a sweep would do."
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "# python train.py\nhydra:\n  sweeper:\n    study: x\n"])
+def test_a_sweeps_file_without_its_package_line_is_told_what_is_missing(own: Path, content: str) -> None:
+    (own / "sweep/mine.yaml").write_text(content)
+    assert refused(f"--config-dir={own}", "+sweep=mine", "network.rank=4,8") == [
+        f"{own.name}/sweep/mine.yaml: make `# @package _global_` its first line."
+    ]
 
 
 def test_all_mistakes_of_a_sweep_are_told_together() -> None:

@@ -107,6 +107,15 @@ def test_what_belongs_to_a_single_run_is_refused(override: str, advice: str) -> 
     assert told(*GRID, override) == [f"{override}: not in a sweep; {advice}"]
 
 
+@pytest.mark.parametrize(
+    "searched", ["dry_run=true,false", "name=a,b", "tracking=off,wandb", "cache_dir=a,b"]
+)
+def test_what_does_not_change_the_run_is_not_searched(searched: str) -> None:
+    key = searched.split("=")[0]
+    problem = f"{key}: nothing to search, since it does not change the run. Give one value."
+    assert problem in told(*GRID, searched)
+
+
 def _with(name: str, value: object) -> Callable[[SweeperConfig], None]:
     return lambda settings: setattr(settings, name, value)
 
