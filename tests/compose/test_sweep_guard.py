@@ -140,7 +140,9 @@ def test_what_cannot_be_searched_is_one_sentence(typed: str, start: str) -> None
     assert len(found) == 1 and found[0].startswith(start), found
 
 
-@pytest.mark.parametrize(("flag", "name"), [("--cfg=job", "cfg"), ("--cfg=hydra", "cfg"), ("--info=config", "info")])
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--cfg=job", "cfg"), ("--cfg=hydra", "cfg"), ("--info=config", "info")]
+)
 def test_a_flag_that_shows_one_run_is_refused_beside_multirun(flag: str, name: str) -> None:
     assert refused("+sweep=quick", flags=("--multirun", flag)) == [
         f"--{name}: shows one run. Leave --multirun out; dry_run=true shows what a sweep would do."

@@ -115,6 +115,7 @@ def test_a_key_that_is_not_there_is_a_key_error_each_time(key: str) -> None:
             composer.look(key, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")))
 def test_a_trial_of_a_shipped_sweep_is_the_same_run_without_the_sweeps_file(name: str) -> None:
     plan = plan_of(f"sweep={name}", "training.steps=10")

@@ -73,7 +73,7 @@ def test_a_kill_before_the_study_was_whole_is_mended_by_the_next_start(tmp_path:
 
     plan, folder = plan_in(tmp_path), StudyFolder(tmp_path / "toy")
     folder.make()
-    ways = ["maximize", "maximize"]
+    ways = [optuna.study.StudyDirection.MAXIMIZE] * 2
     optuna.create_study(study_name="toy", storage=open_storage("journal", folder), directions=ways)
     make_study(plan, threads=1)
     assert starts_of(plan) == [{}, {"network.rank": 8}]
