@@ -74,6 +74,7 @@ def test_several_values_of_every_kind_are_taken_together() -> None:
     assert sorted(taken(*once)) == sorted(expected[typed] for typed in once)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "expected"), SEVERAL, ids=[typed for typed, _ in SEVERAL])
 def test_several_values_reach_the_sweeper_as_typed(typed: str, expected: str) -> None:
     assert taken(typed) == [expected]
@@ -183,6 +184,7 @@ def test_options_of_another_launcher_are_refused() -> None:
     assert len(found) == 1 and found[0].startswith("hydra.launcher.slots=2: Hydra has no such option")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "value"),
     [
@@ -212,6 +214,7 @@ def test_an_experiment_and_a_sweep_go_together_in_either_order() -> None:
     assert sorted(taken("sweep=quick", "experiment=night")) == ["experiment=night", "sweep=quick"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -238,6 +241,7 @@ def test_a_mistake_in_a_samplers_or_pruners_file_names_the_file(own: Path) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["sweep", "sampler", "pruner"])
 def test_every_shipped_file_of_a_sweep_is_taken_and_composes(group: str) -> None:
     from hydra import compose, initialize_config_dir

@@ -43,6 +43,7 @@ def test_a_choice_that_breaks_a_rule_is_named_once_alone_whatever_stands_beside_
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("searched", "problem"),
     [
@@ -95,6 +96,7 @@ def test_all_problems_of_all_candidates_and_of_the_sweep_come_at_once() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "advice"),
     [
@@ -120,6 +122,7 @@ def _with(name: str, value: object) -> Callable[[SweeperConfig], None]:
     return lambda settings: setattr(settings, name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "start"),
     [
