@@ -8,7 +8,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from sweep_study import table
 
 OWN = "training and scoring"
 PAGE = "page of the run"
+BESIDE = (PAGE, OWN)  # what is not counted
 # What is timed, where it is defined; modules stand before those that import from them by name.
 PARTS = (
     ("pages.run_page:write_run_page", PAGE),
@@ -36,12 +37,33 @@ PARTS = (
 )
 
 
+@dataclass(slots=True, frozen=True)
+class Took:
+    """Seconds of a part, by the clock and on the processor: the second ones do not count who else is busy."""
+
+    clock: float = 0.0
+    processor: float = 0.0  # of the worker's own thread
+
+    def __add__(self, other: "Took") -> "Took":
+        return Took(self.clock + other.clock, self.processor + other.processor)
+
+    def __sub__(self, other: "Took") -> "Took":
+        return Took(self.clock - other.clock, self.processor - other.processor)
+
+    def words(self) -> tuple[str, str]:
+        """Both in milliseconds."""
+        return f"{self.clock * 1e3:.0f}", f"{self.processor * 1e3:.0f}"
+
+
+Parts = dict[str, Took]
+
+
 @dataclass(slots=True)
 class Watch:
-    """Seconds of each part of each trial, what it calls left out."""
+    """What each part of each trial took, what it calls left out."""
 
-    trials: list[dict[str, float]] = field(default_factory=list)  # the last one is at work
-    inner: list[float] = field(default_factory=list)  # seconds of the parts called, by depth
+    trials: list[Parts] = field(default_factory=list)  # the last one is at work
+    inner: list[Took] = field(default_factory=list)  # of the parts called, by depth
 
     def timed(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
         """The same function, its time booked under a name."""
@@ -50,17 +72,17 @@ class Watch:
         def timing(*args: object, **kwargs: object) -> object:
             if name == "ask":
                 self.trials.append({})
-            start = time.perf_counter()
-            self.inner.append(0.0)
+            start = _now()
+            self.inner.append(Took())
             try:
                 return call(*args, **kwargs)
             finally:
-                seconds = time.perf_counter() - start
-                own = seconds - self.inner.pop()
+                whole = _now() - start
+                own = whole - self.inner.pop()
                 if self.inner:
-                    self.inner[-1] += seconds
+                    self.inner[-1] += whole
                 if self.trials:
-                    self.trials[-1][name] = self.trials[-1].get(name, 0.0) + own
+                    self.trials[-1][name] = self.trials[-1].get(name, Took()) + own
 
         return timing
 
@@ -91,7 +113,7 @@ def measure_overhead(folder: Path, *, size: str, trials: int) -> str:
     return f"{_by_part(warm)}\n\n{measure_ask(trials=1000 if size == 'full' else 30)}"
 
 
-def timed_sweep(arguments: list[str]) -> list[dict[str, float]]:
+def timed_sweep(arguments: list[str]) -> list[Parts]:
     """Run train.py's main in this process; the seconds by part of each trial."""
     quiet()
     os.chdir(ROOT)
@@ -108,15 +130,25 @@ def timed_sweep(arguments: list[str]) -> list[dict[str, float]]:
     return watch.trials
 
 
-def _by_part(trials: list[dict[str, float]]) -> str:
+def _now() -> Took:
+    return Took(time.perf_counter(), time.thread_time())
+
+
+def _by_part(trials: Sequence[Parts]) -> str:
     names = [name for _, name in PARTS]
-    seconds = {name: statistics.median(one.get(name, 0.0) for one in trials) for name in names}
-    beyond = statistics.median(
-        sum(value for name, value in one.items() if name not in (OWN, PAGE)) for one in trials
+    took = {name: _median([one.get(name, Took()) for one in trials]) for name in names}
+    beyond = _median(
+        [sum((part for name, part in one.items() if name not in BESIDE), start=Took()) for one in trials]
     )
-    rows = [(name, f"{seconds[name] * 1e3:.0f}") for name in names if name not in (OWN, PAGE)]
-    rows.sort(key=lambda row: -int(row[1]))
-    total = ("together, without the page", f"{beyond * 1e3:.0f}")
-    beside = [(name, f"{seconds[name] * 1e3:.0f}") for name in (PAGE, OWN)]
-    head = (f"a warm trial of {len(trials)}", "ms")
+    order = sorted(names, key=lambda name: -took[name].processor)
+    rows = [(name, *took[name].words()) for name in order if name not in BESIDE]
+    total = ("together, without the page", *beyond.words())
+    beside = [(name, *took[name].words()) for name in BESIDE]
+    head = (f"a warm trial, median of {len(trials)}", "ms", "on the processor, ms")
     return table(head, [*rows, total, *beside])
+
+
+def _median(each: Sequence[Took]) -> Took:
+    return Took(
+        statistics.median(one.clock for one in each), statistics.median(one.processor for one in each)
+    )
