@@ -68,6 +68,11 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
         value = getattr(budget, name)
         if value is not None and value <= 0:
             yield f"hydra.sweeper.budget.{name}={value}: give more than 0, or null."
+    if plan.settings.storage != "journal" and "://" not in plan.settings.storage:
+        yield (
+            f"hydra.sweeper.storage={plan.settings.storage}: unknown. Give journal or the URL of a database, "
+            "such as postgresql://user@host/database."
+        )
     if plan.settings.lease < 10:
         yield f"hydra.sweeper.lease={plan.settings.lease}: seconds; give at least 10."
     if plan.settings.workers is not None and plan.settings.workers < 1:

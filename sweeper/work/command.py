@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine.compose.arguments import split_override
 from engine.compose.sweep_options import GROUPS
 
-_OF_THE_SWEEP = (*GROUPS, "evaluation.objectives")  # without effect on the file
+_OF_THE_SWEEP = ("sweep", *GROUPS, "evaluation.objectives")  # without effect on the file
 
 
 def command_of(overrides: Sequence[str], *, device: str) -> str:
