@@ -102,7 +102,7 @@ class SweepSetting:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class SweepWinner:
-    """The settings to use."""
+    """The best that was found."""
 
     number: int
     link: str | None = None

@@ -41,7 +41,7 @@ def winner_part(page: SweepPage) -> str:
         return ""
     link = f' <a href="{href(winner.link)}">its page</a>' if winner.link else ""
     return (
-        f'<section id="winner"><h2>The settings to use</h2><p class="soft">Trial {winner.number}.'
+        f'<section id="winner"><h2>The best that was found</h2><p class="soft">Trial {winner.number}.'
         f" {escape(winner.sentence)}{link}</p>"
         f'<div class="answer"><div class="measures">{_settings(winner.settings)}{_use(winner)}</div>'
         f"{_measures(page, winner)}</div></section>"

@@ -250,7 +250,12 @@ def _compose(folders: ConfFolders, overrides: list[str]) -> DictConfig | None:
     try:
         with initialize_config_dir(str(folders.roots[-1].absolute()), version_base="1.3"):
             return compose(folders.config_name, overrides=overrides + extra * (len(folders.roots) > 1))
-    except (HydraException, OmegaConfBaseException, AssertionError):  # OmegaConf asserts below a null
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        AssertionError,
+        AttributeError,
+    ):  # the last two below a null
         return None
 
 

@@ -1,5 +1,6 @@
 """The winner as files: a config that is composed like any experiment, and its LoRA file beside it."""
 
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def write_best(record: StudyRecord, answer: Answer, groups: Sequence[str]) -> Be
 
 def best_files(record: StudyRecord) -> BestFiles:
     """Where the files of the winner lie once they are written."""
-    name, folder = f"{record.name}-best", record.folder
+    name, folder = f"{_plain(record.name)}-best", record.folder
     place = shlex.quote(f"--config-dir={_near(folder / 'conf')}")
     return BestFiles(
         best=folder / "best.yaml",
@@ -122,3 +123,8 @@ def _write(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def _plain(name: str) -> str:
+    """A study's name as a config file can be called on a command line without quotes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)

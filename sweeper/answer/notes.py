@@ -43,6 +43,7 @@ def notices_of(facts: Facts, said: Said, rule: WinnerRule, checks: Sequence[Sign
     record = facts.record
     if record.winner != "harmonic" and record.winner not in record.objectives:
         yield f"winner: {record.winner} is not an objective of this study; its objectives decide instead."
+    yield from record.notes
     yield from rule.notices
     yield from signal_warnings(record, checks, rule.ranked_by)
     for setting in facts.confirmed:

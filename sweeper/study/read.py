@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.storages import BaseStorage
 
+NOTES = "notes"  # study attribute: what a reader of all trials must know
 CONFIRM = "/confirm"  # after the name of the second study
 ENDED = "ended"  # study attribute: why the last start ended, in words
 
@@ -66,6 +67,7 @@ def read_session(
         constraints=file.constraints,
         dimensions=file.dimensions,
         trials=_records(search, folder, Phase.search),
+        notes=tuple(search.user_attrs.get(NOTES, ())) if search is not None else (),
         confirmations=_records(confirm, folder, Phase.confirm),
         sampler=file.sampler,
         pruner=file.pruner,

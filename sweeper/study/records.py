@@ -120,6 +120,7 @@ class StudyRecord:
     stopped: str | None = (
         None  # why no more trials are started: "24 of 24 trials", "patience", a bug's traceback
     )
+    notes: Sequence[str] = ()  # what a reader of all trials must know: "extended: ..."
     is_demo: bool = False
     device: str | None = None  # cpu, cuda of the first trial
     threads: int | None = None  # of each trial's training

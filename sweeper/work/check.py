@@ -66,7 +66,7 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
     budget = plan.settings.budget
     for name in ("trials", "hours", "gpu_hours", "patience"):
         value = getattr(budget, name)
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:
             yield f"hydra.sweeper.budget.{name}={value}: give more than 0, or null."
     if plan.settings.storage != "journal" and "://" not in plan.settings.storage:
         yield (

@@ -46,6 +46,7 @@ def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
             "trials",
             f"{plan.num_search} to search" + (f", {confirming} to confirm the best" if confirming else ""),
         ),
+        *[("", f"at most {words}") for words in _limits(plan)],
         ("sampler", "every combination once" if plan.is_grid else settings.sampler.kind.value),
         ("pruner", pruner_words(plan)),
         ("storage", settings.storage.split("://")[0]),
@@ -62,6 +63,19 @@ def pruner_words(plan: SweepPlan) -> str:
     if settings.prune is None or settings.pruner.kind.value == "none" or plan.is_grid:
         return "none: every trial runs to its end"
     return f"{settings.pruner.kind.value} on {settings.prune.on}"
+
+
+def _limits(plan: SweepPlan) -> list[str]:
+    """What else ends the sweep."""
+    budget = plan.settings.budget
+    words = {
+        "hours": "hours in which a worker is at work",
+        "gpu_hours": "GPU-hours, summed over workers",
+        "patience": "trials in a row without a better one",
+    }
+    return [
+        f"{value:g} {what}" for name, what in words.items() if (value := getattr(budget, name)) is not None
+    ]
 
 
 def _dimension_line(plan: SweepPlan, place: int) -> str:

@@ -118,7 +118,13 @@ def _num_confirmations(settings: SweeperConfig, num_trials: int) -> int:
     """How many of all trials train the best again; none where so few would not tell a difference."""
     confirm = settings.confirm
     kept = 0 if confirm is None else int(num_trials * confirm.share)
-    return kept if kept >= 2 * MIN_SEEDS else 0  # the default and one other setting
+    if confirm is None:
+        return 0
+    for num_seeds in range(confirm.seeds, MIN_SEEDS - 1, -1):
+        num_settings = min(confirm.top + 1, kept // num_seeds)
+        if num_settings >= 2:  # the default and one other; what is left over goes to the search
+            return num_settings * num_seeds
+    return 0
 
 
 def read_settings(config: DictConfig) -> SweeperConfig:

@@ -15,7 +15,7 @@ from sweeper.space.suggest import parameters_of
 from sweeper.study.claim import clear_stop
 from sweeper.study.folder import StudyFile, StudyFolder
 from sweeper.study.lock import study_lock
-from sweeper.study.read import CONFIRM, write_ended
+from sweeper.study.read import CONFIRM, NOTES, write_ended
 from sweeper.study.samplers import build_sampler
 from sweeper.study.storage import open_storage, safe_url
 from sweeper.work.defaults import values_of
@@ -48,6 +48,7 @@ def make_study(plan: SweepPlan, *, threads: int) -> SweepPlan:
     raises   ConfigError where the study of this name is another one, with the difference
     """
     folder = StudyFolder(plan.folder)
+    threads = plan.defaults.training.threads or threads
     if folder.exists():
         folder.read()  # refuses one of another schema
     storage = open_storage(plan.storage, folder)
@@ -59,6 +60,7 @@ def make_study(plan: SweepPlan, *, threads: int) -> SweepPlan:
             return plan
         if plan.settings.on_change is OnChange.extend and not _has_other_objectives(existing, plan):
             _refuse_other_choices(existing, plan)
+            _note_extension(storage, plan, changes)
             _write(plan, folder, storage, existing, threads)
             return plan
     if plan.settings.on_change is not OnChange.fork:
@@ -126,7 +128,7 @@ def _write(
 def _enqueue_missing(study: "optuna.Study", plan: SweepPlan) -> None:
     """The starts, or every combination of a grid; what is there already is not doubled."""
     look = plan.composer.look
-    wanted = plan.space.grid(look) if plan.is_grid else list(plan.space.start)
+    wanted = _default_first(plan) if plan.is_grid else list(plan.space.start)
     known = [
         json.dumps(trial.user_attrs.get(SETTINGS), sort_keys=True)
         for trial in study.get_trials(deepcopy=False)
@@ -135,6 +137,13 @@ def _enqueue_missing(study: "optuna.Study", plan: SweepPlan) -> None:
         if json.dumps(settings, sort_keys=True) in known:
             continue
         study.enqueue_trial(parameters_of(plan.space, settings, look), user_attrs={SETTINGS: dict(settings)})
+
+
+def _default_first(plan: SweepPlan) -> list[dict[str, object]]:
+    """Every combination of a grid; the declared default, where it is one of them, is trial 0."""
+    combinations = plan.space.grid(plan.composer.look)
+    default = values_of(plan.space, plan.composer, {})
+    return sorted(combinations, key=lambda settings: settings != default)
 
 
 def _study_file(plan: SweepPlan, common: Mapping[str, object]) -> StudyFile:
@@ -188,6 +197,16 @@ def _changes(existing: Mapping[str, object], plan: SweepPlan) -> list[str]:
     if _has_other_objectives(existing, plan):
         lines.append(f"objectives: {show(existing[OBJECTIVES])} -> {show(_plain_objectives(plan))}")
     return lines
+
+
+def _note_extension(storage: "BaseStorage", plan: SweepPlan, changes: Sequence[str]) -> None:
+    """Reports say from which trial on what was another."""
+    import optuna
+
+    study = optuna.load_study(study_name=plan.name, storage=storage)
+    begun = sum(trial.state.name != "WAITING" for trial in study.get_trials(deepcopy=False))
+    note = f"extended: trials from {begun} on are not of the same kind as those before ({'; '.join(changes)})"
+    study.set_user_attr(NOTES, [*study.user_attrs.get(NOTES, []), note])
 
 
 def _refuse_other_choices(existing: Mapping[str, object], plan: SweepPlan) -> None:

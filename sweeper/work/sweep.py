@@ -52,7 +52,10 @@ def _work(request: Request, plan: SweepPlan, workers: int, console: "Console") -
     from sweeper.work.session import make_study, reopen
     from sweeper.work.showing import showing
 
+    asked = plan.name
     plan = make_study(plan, threads=threads_of_a_trial(request.config, workers))
+    if plan.name != asked:
+        console.print(f"forked: {plan.folder}", markup=False, highlight=False, soft_wrap=True)
     reopen(plan)
     with showing(plan, console) as tracked:
         reports = _launch(request, plan, workers)
@@ -114,8 +117,9 @@ def _conclude(
     ends = {report.end for report in reports}
     died = [report.reason for report in reports if report.end is WorkerEnd.died]
     reason = next((report.reason for report in reports if report.end is not WorkerEnd.died), "")
-    if ends == {WorkerEnd.finished} and not sum(report.num_trials for report in reports):
-        console.print(f"Nothing was left to train: {reason}.", markup=False, highlight=False)
+    nothing = ends == {WorkerEnd.finished} and not sum(report.num_trials for report in reports)
+    words = f"Nothing was left to train: {reason}." if nothing else f"ended: {reason}" if reason else ""
+    console.print(words, markup=False, highlight=False)
     completed = conclude(plan, tracked, console, reason=reason, died=died)
     if WorkerEnd.interrupted in ends or ends == {WorkerEnd.died}:
         console.print(

@@ -32,7 +32,7 @@ ONE = SweepTrial(number=0, values={"likeness": 0.6}, rank=1, settings={"network.
 def test_the_head_says_the_verdict_before_anything_else() -> None:
     html = sweep_html(sweep(plain=True))
     page = sweep(plain=True)
-    assert _text(html).index(page.sentence) < _text(html).index("The settings to use")
+    assert _text(html).index(page.sentence) < _text(html).index("The best that was found")
     assert '<span class="badge good">beats the default</span>' in html
     assert "18: 14 completed, 3 pruned, 1 diverged" in html
     assert f'<p class="notice">{page.notices[0]}</p>' in html
