@@ -5,7 +5,7 @@ Parts, each of which prints a markdown table with the machine, the date and the 
     overhead   what a trial costs beyond its own training and scoring; asking and telling at 1,000 trials
     warm       8 trials of 20 steps in one process against 8 commands
     idle       how long four workers wait in a sweep with pruning
-Arguments as key=value (Settings). Everything trains for real, with one thread a run.
+Arguments as key=value (Settings). Everything trains for real, with one thread a run unless said.
 """
 
 import datetime
@@ -38,6 +38,7 @@ class Settings:
     trials: int = 24  # overhead, idle
     workers: int = 4  # idle
     rounds: int = 1  # warm: of both ways, in turn
+    threads: int = 1  # warm: of each training
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,7 +66,7 @@ def measure(settings: Settings) -> str:
     if settings.part == "overhead":
         return measure_overhead(folder, size=settings.size, trials=settings.trials)
     if settings.part == "warm":
-        return measure_warm(folder, size=settings.size, rounds=settings.rounds)
+        return measure_warm(folder, size=settings.size, rounds=settings.rounds, threads=settings.threads)
     return measure_idle(folder, size=settings.size, workers=settings.workers, trials=settings.trials)
 
 

@@ -55,7 +55,9 @@ def test_the_parts_of_a_trial_are_timed_by_name(folder: Path) -> None:
 @pytest.mark.slow
 def test_one_process_is_held_against_separate_commands_of_the_same_runs(folder: Path) -> None:
     found = _tables(folder, "part=warm")
-    assert re.search(r"^\| round 1 \| \d+\.\d \| \d+\.\d \| \d+\.\d\d \|$", found, re.MULTILINE)
+    assert re.search(
+        r"^\| round 1, by the clock \| \d+\.\d s \| \d+\.\d s \| \d+\.\d\d \|$", found, re.MULTILINE
+    )
 
 
 @pytest.mark.slow
