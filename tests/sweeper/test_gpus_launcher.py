@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -123,7 +124,9 @@ def test_a_second_ctrl_c_ends_what_does_not_heed_the_first(app: App) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_killed_early_fails_its_job_and_the_others_go_on(app: App) -> None:
     died, fine = app.run("+do=die,env", "hydra.launcher.slots=2")
-    assert "was killed by SIGKILL, as the system does when memory runs out, after 0 s" in str(died["error"])
+    assert re.search(
+        r"was killed by SIGKILL, as the system does when memory runs out, after \d+ s", str(died["error"])
+    )
     assert fine["status"] == "completed"
 
 
@@ -144,7 +147,7 @@ def test_restarts_may_be_switched_off(app: App) -> None:
 @pytest.mark.slow
 def test_what_a_process_that_dies_had_started_goes_with_it(app: App) -> None:
     (result,) = app.run("+do=helper")
-    assert "was killed by SIGSEGV, after 0 s" in str(result["error"])
+    assert re.search(r"was killed by SIGSEGV, after \d+ s", str(result["error"]))
     assert is_gone(int((app.folder / "helper").read_text()))
 
 
