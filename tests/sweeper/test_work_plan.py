@@ -54,7 +54,7 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         (8, 0.25, 8, 8),  # a quarter is 2: too few for two settings and two seeds
         (15, 0.25, 15, 15),  # 3
         (16, 0.25, 12, 16),  # 4: the default and one other, two seeds each
-        (100, 0.25, 75, 100),
+        (100, 0.25, 85, 100),  # the default and the four best, three seeds each; the rest searches
         (24, 0.0, 24, 24),
         (24, 0.5, 12, 24),
         (24, None, 24, 24),
