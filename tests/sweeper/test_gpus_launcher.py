@@ -88,7 +88,7 @@ def test_ctrl_c_ends_all_jobs_cleanly_and_once(app: App) -> None:
     assert not (app.folder / "started-2").exists()  # nothing is begun after it
     assert app.results()["ended"] == "KeyboardInterrupt"  # type: ignore[call-overload]
     assert "SIGINT: the 2 processes at work are finishing the step; Ctrl-C again ends at once" in err
-    assert all(is_gone(child) for child in children)
+    until(lambda: all(is_gone(child) for child in children), seconds=20)
 
 
 def test_when_the_program_is_killed_its_jobs_end_cleanly(app: App) -> None:
