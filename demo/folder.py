@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -53,9 +54,7 @@ def prepare_demo(concept: str, cache_dir: Path) -> DemoFolder:
     """
     if not is_concept(concept):
         raise KeyError(f"{concept}: the demo knows {', '.join(CONCEPTS)}")
-    from demo.concepts import draw_concept
-
-    files = _picture_files(draw_concept(concept)) | _scorer_files()
+    files = _files(concept)
     path = cache_dir / "demo" / f"{concept}-{_version(files)}"
     if not path.is_dir():
         _write_folder(path, files)
@@ -67,6 +66,14 @@ def prepare_demo(concept: str, cache_dir: Path) -> DemoFolder:
         luminance=path / "luminance.json",
         scorer=path / "scorer",
     )
+
+
+@functools.cache  # a worker asks before each of its trials
+def _files(concept: str) -> dict[str, bytes]:
+    """All that the folder holds."""
+    from demo.concepts import draw_concept
+
+    return _picture_files(draw_concept(concept)) | _scorer_files()
 
 
 def _picture_files(concept: Concept) -> dict[str, bytes]:

@@ -1,8 +1,14 @@
 """What holds for every test: no network, one thread, and no test that quietly does not run."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Before any library is imported: what is not on this disk is an error, never a download or an upload.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -20,6 +26,21 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Chromium from the disk, driven by playwright, which can be started once in a process."""
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found is not None, "No Chromium on this machine: install it (Debian: apt-get install chromium)."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.hookimpl(wrapper=True)

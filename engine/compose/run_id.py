@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from pathlib import Path, PurePath
-
-from omegaconf import OmegaConf
 
 from engine.config import DEMO_CONCEPTS, LoRAConfig, RunConfig, effective_alpha, given_pictures
 
@@ -81,9 +81,20 @@ def is_excluded(path: str) -> bool:
 
 def plain_values(run: RunConfig) -> dict[str, object]:
     """The run as nested dicts of strings, numbers, lists and None: what JSON and YAML can hold."""
-    values = OmegaConf.to_container(OmegaConf.structured(run), enum_to_str=True)
+    values = _plain(run)
     assert isinstance(values, dict), "a run is a mapping"
-    return {str(key): value for key, value in values.items()}
+    return values
+
+
+def _plain(value: object) -> object:
+    """As OmegaConf.to_container(structured(value), enum_to_str=True), which takes 20 ms for a run."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _flat(node: Mapping[str, object], prefix: str) -> list[tuple[str, object]]:

@@ -4,10 +4,11 @@
 from dataclasses import replace
 
 import pytest
+from omegaconf import OmegaConf
 from toys import composed
 
 from engine.compose.options import all_options
-from engine.compose.run_id import EXCLUDED, identity, is_excluded, run_folder, run_id
+from engine.compose.run_id import EXCLUDED, identity, is_excluded, plain_values, run_folder, run_id
 from engine.config import LoRAConfig
 
 SAME = [
@@ -63,3 +64,11 @@ def test_every_option_is_part_of_the_identity_or_named_as_excluded() -> None:
 def test_every_excluded_name_is_an_option_or_a_section() -> None:
     listed = {option.path for option in all_options(LoRAConfig)}
     assert all(entry in listed or any(path.startswith(f"{entry}.") for path in listed) for entry in EXCLUDED)
+
+
+@pytest.mark.parametrize(
+    "overrides", [[], ["model=sd15", "model.checkpoint=x", "dataset.path=y"], ["noise=offset", "optimizer=prodigy"]]
+)
+def test_plain_values_are_those_that_omegaconf_gives(overrides: list[str]) -> None:
+    run = composed(*overrides)
+    assert plain_values(run) == OmegaConf.to_container(OmegaConf.structured(run), enum_to_str=True)

@@ -1,6 +1,5 @@
-"""A browser for the tests of pages: Chromium from the disk, driven by playwright."""
+"""Pages opened in the browser."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,18 +25,6 @@ def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_compare_page(comparison(folder / "c"), folder / "compare.html")
     write_report_page(report(), folder / "report.html")
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator["Browser"]:
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found is not None, "No Chromium on this machine: install it (Debian: apt-get install chromium)."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

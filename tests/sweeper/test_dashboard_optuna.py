@@ -1,7 +1,6 @@
 """optuna-dashboard on a study: its port, its address, what is asked of it, and what a browser sees."""
 
 import json
-import shutil
 import socket
 import sys
 import urllib.request
@@ -120,25 +119,15 @@ def test_without_the_package_there_is_a_sentence(
 
 
 @pytest.fixture(scope="module")
-def page(folder: StudyFolder) -> Iterator["Page"]:
+def page(folder: StudyFolder, browser: "Browser") -> Iterator["Page"]:
     """A page at the dashboard's address; whatever it asks beyond that address fails the tests."""
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found is not None, "No Chromium on this machine: install it (Debian: apt-get install chromium)."
     asked: list[str] = []
-    with (
-        running_dashboard(open_storage("journal", folder), folder.artifacts) as address,
-        sync_playwright() as playwright,
-    ):
-        browser: Browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
-        )
+    with running_dashboard(open_storage("journal", folder), folder.artifacts) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1000}, base_url=address)
         page.set_default_timeout(WAIT_MS)
         page.on("request", lambda request: asked.append(request.url))
         yield page
-        browser.close()
+        page.close()
     beyond = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     assert asked and beyond == []
 
