@@ -1,6 +1,6 @@
 """The fixed validation loss: the same pictures, noise and timesteps for every run, whatever it varies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +8,8 @@ from torch import Tensor
 
 from engine.config import Prediction
 from engine.diffusion.losses import mean_squared_error
-from engine.diffusion.noise_schedule import add_noise
 from engine.diffusion.seeding import normal_draws
-from engine.diffusion.targets import prediction_target
-from engine.diffusion.timesteps import spaced_timesteps
-from engine.models.family import ModelFamily
+from engine.models.family import Conditioning, ModelFamily
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -20,7 +17,8 @@ class ValidationPicture:
     """A picture's latents (the VAE's mean) and the text that belongs to it."""
 
     latents: Tensor  # [C, h, w]
-    text: Tensor  # [L, D]
+    text: Mapping[str, Tensor]  # as the family encodes it, without the batch
+    sizes: Tensor  # [6] as Conditioning has them
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -37,7 +35,7 @@ class ValidationLosses:
     """The loss of each picture at each timestep."""
 
     num_timesteps: int  # of the whole schedule
-    timesteps: list[int]  # those that were looked at, rising
+    timesteps: list[float]  # those that were looked at, rising
     losses: Tensor  # [pictures, timesteps] float64 on the CPU
 
     def mean(self) -> float:
@@ -54,15 +52,16 @@ def validation_losses(
     num_timesteps  at how many places of the schedule each picture is looked at
     returns        losses that are not finite where the answers of the model are not
     """
-    length = len(family.alphas_cumprod)
-    timesteps = spaced_timesteps(num_timesteps, num_timesteps=length)
+    timesteps = family.schedule.middle_timesteps(num_timesteps)
     on_device = timesteps.to(family.device)
     losses = [
         _picture_losses(family, picture, on_device, position=position, prediction=prediction)
         for position, picture in enumerate(pictures)
     ]
     return ValidationLosses(
-        num_timesteps=length, timesteps=timesteps.tolist(), losses=torch.stack(losses).cpu().double()
+        num_timesteps=family.schedule.num_timesteps,
+        timesteps=timesteps.tolist(),
+        losses=torch.stack(losses).cpu().double(),
     )
 
 
@@ -79,7 +78,12 @@ def _picture_losses(
         0, "validation", step=position, samples=range(count), shape=picture.latents.shape
     ).to(family.device)
     latents = picture.latents.to(family.device).expand(count, -1, -1, -1)
-    text = picture.text.to(family.device).expand(count, -1, -1)
-    noisy = add_noise(latents, noise, timesteps, family.alphas_cumprod)
-    target = prediction_target(latents, noise, timesteps, family.alphas_cumprod, prediction=prediction)
-    return mean_squared_error(family.predict(noisy, timesteps, text), target)
+    text = {name: _repeated(tensor, count).to(family.device) for name, tensor in picture.text.items()}
+    told = Conditioning(text=text, sizes=_repeated(picture.sizes, count).to(family.device))
+    noisy = family.schedule.add_noise(latents, noise, timesteps)
+    target = family.schedule.target(latents, noise, timesteps, prediction=prediction)
+    return mean_squared_error(family.predict(noisy, timesteps, told), target)
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    return tensor.expand(count, *tensor.shape)

@@ -12,6 +12,7 @@ from engine.compose.dataset_rules import (
     layout_rule,
     pictures_rule,
 )
+from engine.compose.family_rules import family_rule
 from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
@@ -165,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     out_of_range,
     name_rule,
     model_rule,
+    family_rule,
     network_rule,
     optimizer_rule,
     length_rule,

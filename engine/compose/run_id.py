@@ -26,6 +26,8 @@ EXCLUDED: tuple[str, ...] = (
     "model.default_alpha_ratio",
     "model.default_batch_size",
     "model.default_guidance",
+    "model.default_sampler",
+    "model.default_sampling_steps",
     "model.encoder",
     "model.image_encoder",
     "network.alpha_ratio",  # alpha stands for both
@@ -41,6 +43,19 @@ EXCLUDED: tuple[str, ...] = (
     "sampling",
     "evaluation",
     "tracking",
+)
+
+# Options that came after the first release of ids: left out at their default, so that known runs keep theirs.
+ADDED: tuple[str, ...] = (
+    "model.t5_token_length",
+    "model.t5_attention_mask",
+    "model.guidance",
+    "model.zero_terminal_snr",
+    "model.default_timesteps",
+    "model.default_timestep_shift",
+    "noise.timesteps",
+    "noise.timestep_scale",
+    "noise.timestep_shift",
 )
 
 
@@ -70,7 +85,12 @@ def identity(run: RunConfig) -> dict[str, object]:
     if run.model.checkpoint is not None:
         values["model.checkpoint"] = PurePath(run.model.checkpoint).as_posix()
     values["network.layers"] = sorted(group.name for group in run.network.layers)
-    kept = {path: value for path, value in values.items() if not is_excluded(path)}
+    before = dict(_flat(plain_values(RunConfig()), ""))
+    kept = {
+        path: value
+        for path, value in values.items()
+        if not is_excluded(path) and not (path in ADDED and value == before[path])
+    }
     return {path: _number(value) for path, value in kept.items()} | {"network": type(run.network).__name__}
 
 

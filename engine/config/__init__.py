@@ -14,7 +14,7 @@ from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
 from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
-from engine.config.noise import NoiseConfig
+from engine.config.noise import NoiseConfig, TimestepDistribution
 from engine.config.optimizer import OptimizerConfig
 from engine.config.run import RunConfig
 from engine.config.sampling import PromptSet, Sampler, SamplingConfig
@@ -49,6 +49,7 @@ __all__ = [
     "Sampler",
     "SamplingConfig",
     "SubsetConfig",
+    "TimestepDistribution",
     "TrackingConfig",
     "TrainingConfig",
     "WandbMode",

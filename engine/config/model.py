@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from engine.config.noise import TimestepDistribution
+from engine.config.sampling import Sampler
+
 DEMO = "demo"  # the recipe that brings its own concepts, prompts, references and encoder
 DEMO_CONCEPTS = ("sks", "night", "bright")  # the first is what dataset.concept=null means
 TOKEN_LENGTHS = (75, 150, 225)  # of captions: one, two or three rows of a CLIP text encoder
@@ -12,13 +15,19 @@ class Family(Enum):
     """Which code loads the model; facts about each are rows of engine/models/facts.py."""
 
     sd1 = "sd1"
+    sd2 = "sd2"
+    sdxl = "sdxl"
+    sd3 = "sd3"  # 3 and 3.5
+    flux = "flux"
+    anima = "anima"
 
 
 class Prediction(Enum):
-    """What the network predicts: the noise, or the velocity (Salimans & Ho 2022)."""
+    """What the network predicts: noise, velocity (Salimans & Ho 2022), or flow (Liu et al. 2022)."""
 
     epsilon = "epsilon"
     v = "v"
+    flow = "flow"
 
 
 class LayerGroup(Enum):
@@ -29,6 +38,7 @@ class LayerGroup(Enum):
     projections = "projections"
     convolutions = "convolutions"
     time_embedding = "time_embedding"
+    modulation = "modulation"  # the scales and shifts by which a DiT is told time and text
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,6 +50,10 @@ class ModelConfig:
     checkpoint: str | None = None  # diffusers folder (looked up here, then in the project) or hub id
     prediction: Prediction = Prediction.epsilon  # what the checkpoint was trained to predict
     token_length: int = 75  # tokens of a caption that are read: 75, 150 or 225, in rows of the encoder's own
+    t5_token_length: int = 256  # tokens of a caption that T5 reads; SD3 and FLUX
+    t5_attention_mask: bool = False  # padding of T5's text is passed over; SD3 and FLUX
+    guidance: float = 1.0  # what FLUX.1-dev is told in training; 1 keeps its distilled guidance whole
+    zero_terminal_snr: bool = False  # the last timestep is pure noise (Lin et al. 2023); SD1, SD2, SDXL
     weighted_captions: bool = False  # (a:1.2) and [b] weigh what is inside; else brackets are words
     clip_skip: int = 1  # the text encoder's layer: 1 = the last, 2 = the last but one; Stable Diffusion 1
     resolution: int = 512  # pixels; the side of a square picture that the model was made for
@@ -52,6 +66,10 @@ class ModelConfig:
     default_alpha_ratio: float = 0.5  # what network.alpha_ratio takes where network.alpha is null
     default_batch_size: int = 1  # what dataset.batch_size takes
     default_guidance: float = 7.5  # what sampling.guidance_scale takes
+    default_sampler: Sampler = Sampler.ddim  # what sampling.sampler takes
+    default_sampling_steps: int = 20  # what sampling.steps takes
+    default_timesteps: TimestepDistribution = TimestepDistribution.logit_normal  # of flow models
+    default_timestep_shift: float | None = None  # of flow models; null = by the number of latents, as FLUX
     encoder: str | None = None  # what evaluation.encoder takes; null for the demo: its own CLIP
     image_encoder: str | None = None  # what evaluation.image_encoder takes
 

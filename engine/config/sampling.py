@@ -10,6 +10,7 @@ class Sampler(Enum):
     ddim = "ddim"
     euler = "euler"
     dpmpp_2m = "dpmpp_2m"
+    flow_euler = "flow_euler"  # along the path of a flow model
 
 
 class PromptSet(Enum):

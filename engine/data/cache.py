@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.config import SubsetConfig
 from engine.data.buckets import BucketChoice
 
-_CODE_VERSION = 2  # to be raised when decoding, resizing or encoding changes what it gives
+_CODE_VERSION = 3  # to be raised when decoding, resizing or encoding changes what it gives
 _CHECKSUM = "checksum"
 
 

@@ -157,7 +157,8 @@ class _Work:
         entry = None if self._text is None else self._text.get(key)
         if entry is None:
             assert encoders.encode_prompts is not None, "captions are kept"
-            entry = {"text": _finite(encoders.encode_prompts([caption])[0], f"the caption {caption!r}")}
+            encoded = encoders.encode_prompts([caption])
+            entry = {name: _finite(tensor[0], f"the caption {caption!r}") for name, tensor in encoded.items()}
             self._put(self._text, key, entry)
             self.data.num_encoded += 1
         self.data.text.add(key, entry)
@@ -268,7 +269,7 @@ class _Work:
 
 
 def _finite(tensor: Tensor, of: str) -> Tensor:
-    kept = tensor.detach().to("cpu", _DTYPE).clone()
+    kept = tensor.detach().to("cpu", _DTYPE if tensor.is_floating_point() else tensor.dtype).clone()
     if not bool(torch.isfinite(kept).all()):
         raise FloatingPointError(f"{of}: the encoder gives numbers that are not finite")
     return kept

@@ -1,6 +1,6 @@
 """A data set as latents, masks and embeddings: what encodes it, where it is kept, what of it can be had."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,7 @@ class Encoders:
     """What turns pictures and captions into tensors, and the fingerprints that results are kept under."""
 
     encode_images: Callable[[Tensor], MeanAndStd] | None  # pixels [B, 3, H, W] in [-1, 1]; None: not kept
-    encode_prompts: Callable[[Sequence[str]], Tensor] | None  # B prompts -> [B, L, D]; None: not kept
+    encode_prompts: Callable[[Sequence[str]], dict[str, Tensor]] | None  # B prompts -> each [B, ...]; or None
     vae_fingerprint: str
     text_fingerprint: str
     vae_dtype: torch.dtype  # in which they compute; what they give is kept in float32
@@ -90,7 +90,6 @@ class EncodedDataset:
         entry = self.latents.get(self.sides[index][int(mirrored)])
         return None if entry is None else Latents(mean=entry["mean"], std=entry["std"])
 
-    def text_of(self, index: int) -> Tensor | None:
-        """[L, D] float32 of a picture's caption; None: not kept, or not any more."""
-        entry = self.text.get(self.captions[index]) if self.captions else None
-        return None if entry is None else entry["text"]
+    def text_of(self, index: int) -> Mapping[str, Tensor] | None:
+        """The embeddings of a picture's caption, each without a batch; None: not kept, or not any more."""
+        return self.text.get(self.captions[index]) if self.captions else None

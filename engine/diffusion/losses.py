@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from engine.config import HuberSchedule
+from engine.diffusion.flow import NUM_TIMESTEPS
 from engine.diffusion.noise_schedule import signal_to_noise
 
 
@@ -43,21 +44,22 @@ def smooth_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None, *,
 
 
 def huber_strengths(
-    timesteps: Tensor, alphas_cumprod: Tensor, *, schedule: HuberSchedule, c: float, scale: float = 1.0
+    timesteps: Tensor, alphas_cumprod: Tensor | None, *, schedule: HuberSchedule, c: float, scale: float = 1.0
 ) -> Tensor:
     """c of each picture, [B] float32: from which error on its loss is linear.
 
     timesteps       [B]  indices into alphas_cumprod
-    alphas_cumprod  [T]  share of signal power left at each timestep, falling
+    alphas_cumprod  [T]  share of signal power left at each timestep, falling; None: a flow model, of 1000
     c               > 0, that of the noisiest timestep
     scale           > 0, multiplies constant and exponential; the schedule by SNR has none in the source
     Source: kohya sd-scripts 0.10.1, train_util.get_huber_threshold_if_needed.
     """
     if schedule is HuberSchedule.snr:
+        assert alphas_cumprod is not None, "a rule refuses it for flow models"
         sigmas = signal_to_noise(timesteps, alphas_cumprod).float().rsqrt()
         return (1.0 - c) / (1.0 + sigmas).square() + c
     if schedule is HuberSchedule.exponential:
-        done = timesteps.float() / len(alphas_cumprod)
+        done = timesteps.float() / (NUM_TIMESTEPS if alphas_cumprod is None else len(alphas_cumprod))
         return torch.full_like(done, c).pow(done) * scale
     return torch.full(timesteps.shape, c * scale, device=timesteps.device)
 

@@ -31,5 +31,17 @@ def signal_to_noise(timesteps: Tensor, alphas_cumprod: Tensor) -> Tensor:
     return kept / (1.0 - kept)
 
 
+def zero_terminal(alphas_cumprod: Tensor) -> Tensor:
+    """The same schedule, stretched so that its last timestep is pure noise and its first stays.
+
+    alphas_cumprod  [T]  share of signal power left at each timestep, falling
+    returns         [T]  the last is 0
+    Source: Lin et al. 2023, "Common diffusion noise schedules and sample steps are flawed", algorithm 1.
+    """
+    signal = alphas_cumprod.sqrt()
+    first, last = signal[0], signal[-1]
+    return ((signal - last) * first / (first - last)).square()
+
+
 def _spread(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like).view(-1, *[1] * (like.dim() - 1))

@@ -7,9 +7,11 @@ import torch
 from safetensors import SafetensorError
 
 from engine.config import ConfigError, Family, ModelConfig
+from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
 from engine.models.locate import find_checkpoint
+from engine.models.parts import PartsFolder
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 
@@ -27,14 +29,14 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
              or an option does not go with it
     """
     folder = _find(config)
-    fingerprints = checkpoint_fingerprints(folder)
-    key = (fingerprints.base, str(device), str(dtype))
+    fingerprints = checkpoint_fingerprints(folder, FAMILIES[config.family])
+    key = (config.family.value + fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
         quiet_loading()
         _loaded.clear()  # one base at a time: two do not fit beside each other on most cards
         try:
             _loaded[key] = LOADERS[config.family](
-                config, folder, fingerprints=fingerprints, device=device, dtype=dtype
+                config, PartsFolder(folder), fingerprints=fingerprints, device=device, dtype=dtype
             )
         except (OSError, ValueError, SafetensorError) as error:  # diffusers' and transformers', for damage
             cause = " ".join(str(error).split())
@@ -48,7 +50,7 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
 
 def fingerprints_of(config: ModelConfig) -> Fingerprints:
     """The fingerprints of the recipe's checkpoint, without loading it."""
-    return checkpoint_fingerprints(_find(config))
+    return checkpoint_fingerprints(_find(config), FAMILIES[config.family])
 
 
 def _find(config: ModelConfig) -> Path:
@@ -58,7 +60,7 @@ def _find(config: ModelConfig) -> Path:
             f"model.checkpoint=null: model={config.name} has no weights. Give a diffusers folder or a hub id."
         )
     folder = find_checkpoint(name)
-    if folder is None or not (folder / "unet").is_dir():
+    if folder is None or not (folder / FAMILIES[config.family].denoiser).is_dir():
         raise ConfigError(
             f"model.checkpoint={name}: no such folder here, nor in the local hub cache. "
             "Give a diffusers folder (with model_index.json) or a hub id."

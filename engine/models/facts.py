@@ -1,9 +1,25 @@
 """What is known about each model family without loading anything: one row a family, no torch."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.config import Family, LayerGroup, Prediction
+from engine.config import Family, LayerGroup, Prediction, Sampler
+
+_OF_DISCRETE = (Sampler.ddim, Sampler.euler, Sampler.dpmpp_2m)
+_OF_FLOW = (Sampler.flow_euler,)
+_ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
+_FEED_FORWARD = r".*\.ff\.net\.(0\.proj|2)"
+_UNET_GROUPS = (
+    (LayerGroup.attention, _ATTENTION),
+    (LayerGroup.feed_forward, _FEED_FORWARD),
+    (LayerGroup.projections, r".*\.attentions\.\d+\.(proj_in|proj_out)"),
+    (
+        LayerGroup.convolutions,
+        r".*\.(resnets\.\d+\.(conv1|conv2|conv_shortcut)|(down|up)samplers\.0\.conv)",
+    ),
+    (LayerGroup.time_embedding, r".*\.resnets\.\d+\.time_emb_proj"),
+)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -15,6 +31,33 @@ class FamilyFacts:
     predictions: tuple[Prediction, ...]  # what its checkpoints may predict
     layer_groups: tuple[tuple[LayerGroup, str], ...]  # group -> pattern on a module's whole name
     kohya_version: str  # ss_base_model_version of its LoRA files
+    denoiser: str = "unet"  # the part that is trained on
+    text_encoders: tuple[str, ...] = ("text_encoder",)
+    tokenizers: tuple[str, ...] = ("tokenizer",)
+    optional: tuple[str, ...] = ()  # parts that a folder may lack
+    samplers: tuple[Sampler, ...] = _OF_DISCRETE
+    # Layers that share an input and are one layer in the files: pattern of their owner -> names inside it.
+    joined: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether its models learn the straight path between data and noise."""
+        return Prediction.flow in self.predictions
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The folders of a diffusers folder that the family is made of."""
+        return (self.denoiser, "vae", *self.of_text, "scheduler")
+
+    @property
+    def of_text(self) -> tuple[str, ...]:
+        """The parts that text goes through: each text encoder, each tokenizer."""
+        return (*self.text_encoders, *self.tokenizers)
+
+    @property
+    def weighty(self) -> tuple[str, ...]:
+        """The parts that have weights."""
+        return (self.denoiser, "vae", *self.text_encoders)
 
 
 FAMILIES: dict[Family, FamilyFacts] = {
@@ -22,17 +65,88 @@ FAMILIES: dict[Family, FamilyFacts] = {
         title="Stable Diffusion 1",
         pipeline="StableDiffusionPipeline",
         predictions=(Prediction.epsilon, Prediction.v),
-        layer_groups=(
-            (LayerGroup.attention, r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"),
-            (LayerGroup.feed_forward, r".*\.ff\.net\.(0\.proj|2)"),
-            (LayerGroup.projections, r".*\.attentions\.\d+\.(proj_in|proj_out)"),
-            (
-                LayerGroup.convolutions,
-                r".*\.(resnets\.\d+\.(conv1|conv2|conv_shortcut)|(down|up)samplers\.0\.conv)",
-            ),
-            (LayerGroup.time_embedding, r".*\.resnets\.\d+\.time_emb_proj"),
-        ),
+        layer_groups=_UNET_GROUPS,
         kohya_version="sd_v1",
+    ),
+    Family.sd2: FamilyFacts(
+        title="Stable Diffusion 2",
+        pipeline="StableDiffusionPipeline",
+        predictions=(Prediction.epsilon, Prediction.v),
+        layer_groups=_UNET_GROUPS,
+        kohya_version="sd_v2",
+    ),
+    Family.sdxl: FamilyFacts(
+        title="Stable Diffusion XL",
+        pipeline="StableDiffusionXLPipeline",
+        predictions=(Prediction.epsilon, Prediction.v),
+        layer_groups=_UNET_GROUPS,
+        kohya_version="sdxl_base_v1-0",
+        text_encoders=("text_encoder", "text_encoder_2"),
+        tokenizers=("tokenizer", "tokenizer_2"),
+    ),
+    Family.sd3: FamilyFacts(
+        title="Stable Diffusion 3",
+        pipeline="StableDiffusion3Pipeline",
+        predictions=(Prediction.flow,),
+        layer_groups=(
+            (
+                LayerGroup.attention,
+                r"transformer_blocks\.\d+\.attn2?\.(to_[qkv]|add_[qkv]_proj|to_out\.0|to_add_out)",
+            ),
+            (LayerGroup.feed_forward, r"transformer_blocks\.\d+\.ff(_context)?\.net\.(0\.proj|2)"),
+            (LayerGroup.modulation, r"transformer_blocks\.\d+\.norm1(_context)?\.linear"),
+        ),
+        kohya_version="sd3",
+        denoiser="transformer",
+        text_encoders=("text_encoder", "text_encoder_2", "text_encoder_3"),
+        tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
+        optional=("text_encoder_3", "tokenizer_3"),
+        samplers=_OF_FLOW,
+        joined=(
+            (r"transformer_blocks\.\d+\.attn2?", ("to_q", "to_k", "to_v")),
+            (r"transformer_blocks\.\d+\.attn", ("add_q_proj", "add_k_proj", "add_v_proj")),
+        ),
+    ),
+    Family.flux: FamilyFacts(
+        title="FLUX.1",
+        pipeline="FluxPipeline",
+        predictions=(Prediction.flow,),
+        layer_groups=(
+            (
+                LayerGroup.attention,
+                r"transformer_blocks\.\d+\.attn\.(to_[qkv]|add_[qkv]_proj|to_out\.0|to_add_out)"
+                r"|single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_mlp|proj_out)",
+            ),
+            (LayerGroup.feed_forward, r"transformer_blocks\.\d+\.ff(_context)?\.net\.(0\.proj|2)"),
+            (
+                LayerGroup.modulation,
+                r"transformer_blocks\.\d+\.norm1(_context)?\.linear"
+                r"|single_transformer_blocks\.\d+\.norm\.linear",
+            ),
+        ),
+        kohya_version="flux1",
+        denoiser="transformer",
+        text_encoders=("text_encoder", "text_encoder_2"),
+        tokenizers=("tokenizer", "tokenizer_2"),
+        samplers=_OF_FLOW,
+        joined=(
+            (r"single_transformer_blocks\.\d+", ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")),
+            (r"transformer_blocks\.\d+\.attn", ("to_q", "to_k", "to_v")),
+            (r"transformer_blocks\.\d+\.attn", ("add_q_proj", "add_k_proj", "add_v_proj")),
+        ),
+    ),
+    Family.anima: FamilyFacts(
+        title="Anima",
+        pipeline="AnimaModularPipeline",
+        predictions=(Prediction.flow,),
+        layer_groups=(
+            (LayerGroup.attention, r"transformer_blocks\.\d+\.attn[12]\.(to_[qkv]|to_out\.0)"),
+            (LayerGroup.feed_forward, r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)"),
+        ),
+        kohya_version="anima",
+        denoiser="transformer",
+        tokenizers=("tokenizer", "t5_tokenizer"),
+        samplers=_OF_FLOW,
     ),
 }
 
@@ -43,3 +157,30 @@ def layer_group(family: Family, module_name: str) -> LayerGroup | None:
         if re.fullmatch(pattern, module_name):
             return group
     return None
+
+
+def joined_members(family: Family, names: Iterable[str]) -> list[tuple[str, ...]]:
+    """The same modules as layers of the files: most stand alone, some are one layer with their neighbours.
+
+    names    of the denoiser's modules, in its own order
+    returns  each layer where the first of its modules stood
+    """
+    present = list(names)
+    known = frozenset(present)
+    layers: dict[str, tuple[str, ...]] = {}
+    taken: set[str] = set()
+    for name in present:
+        if name in taken:
+            continue
+        members = next((found for found in _joined(family, name) if known.issuperset(found)), (name,))
+        layers[name] = members
+        taken.update(members)
+    return list(layers.values())
+
+
+def _joined(family: Family, name: str) -> Iterable[tuple[str, ...]]:
+    for owner, inside in FAMILIES[family].joined:
+        for ending in inside:
+            stem = name.removesuffix(f".{ending}")
+            if stem != name and re.fullmatch(owner, stem):
+                yield tuple(f"{stem}.{each}" for each in inside)

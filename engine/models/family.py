@@ -1,6 +1,6 @@
 """What the engine asks of a model family; one implementation a file beside this one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import LayerGroup, ModelConfig, Sampler
+from engine.diffusion.schedule import NoiseSchedule
 from engine.models.fingerprint import Fingerprints
 
 
@@ -15,19 +16,31 @@ from engine.models.fingerprint import Fingerprints
 class AdaptableLayer:
     """A layer that a network can go on: root.get_submodule(name)."""
 
-    component: str  # "unet", "text_encoder"
+    component: str  # "unet", "transformer", "text_encoder"
     name: str  # path of the module inside its component
     root: nn.Module  # the component itself
     group: LayerGroup
+    joined: tuple[str, ...] = ()  # modules with the same input that are one layer with it in files, in order
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class ModelLayer:
     """Any layer of the denoiser or a text encoder: root.get_submodule(name)."""
 
-    component: str  # "unet", "text_encoder"
+    component: str  # "unet", "transformer", "text_encoder"
     name: str  # path of the module inside its component
     root: nn.Module  # the component itself
+
+
+TextEmbeddings = dict[str, Tensor]  # by names of the family's own, each [B, ...]; all prompts of one length
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Conditioning:
+    """What a denoiser is told beside latents and timestep, on its device."""
+
+    text: Mapping[str, Tensor]  # as encode_prompts gives it, each [B, ...]
+    sizes: Tensor  # [B, 6] float32: original height, width; top, left of the cut; height, width in pixels
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -68,7 +81,7 @@ class ModelFamily(Protocol):
     device: torch.device
     dtype: torch.dtype  # of the denoiser
     fingerprints: Fingerprints
-    alphas_cumprod: Tensor  # [T], the checkpoint's noise schedule
+    schedule: NoiseSchedule  # DiscreteSchedule, or FlowSchedule
     latent_channels: int
     latent_factor: int  # pixels a latent stands for, along one side
 
@@ -87,15 +100,15 @@ class ModelFamily(Protocol):
         """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1]."""
         ...
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """B prompts -> text embeddings [B, L, D], float32; L is the same for all prompts.
+    def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
+        """B prompts -> what predict is told of them, each [B, ...], float32 where it is no id.
 
         raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
         """
         ...
 
-    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
-        """The denoiser's output [B, C, h, w] for latents, timesteps [B] and text [B, L, D]."""
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The denoiser's output [B, C, h, w], float32, for latents and timesteps [B] of the schedule."""
         ...
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
@@ -103,7 +116,7 @@ class ModelFamily(Protocol):
         ...
 
     def every_layer(self) -> list[ModelLayer]:
-        """Every Linear and Conv2d of the denoiser and the text encoder: what a LoRA file may name."""
+        """Every Linear and Conv2d of the denoiser and the text encoders: what a LoRA file may name."""
         ...
 
     def set_gradient_checkpointing(self, on: bool) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_PARTS_OF_VAE = ("vae",)
-_PARTS_OF_TEXT = ("text_encoder", "tokenizer")
-_PARTS = ("unet", *_PARTS_OF_VAE, *_PARTS_OF_TEXT, "scheduler")
+from engine.models.facts import FamilyFacts
+
 _ENDINGS = (".safetensors", ".json", ".txt")
 
 
@@ -18,15 +17,15 @@ class Fingerprints:
 
     base: str  # all parts together
     vae: str
-    text: str  # text encoder and tokenizer
+    text: str  # text encoders and tokenizers
 
 
-def checkpoint_fingerprints(folder: Path) -> Fingerprints:
+def checkpoint_fingerprints(folder: Path, facts: FamilyFacts) -> Fingerprints:
     """The fingerprints of a diffusers folder; files are read once in a process."""
     return Fingerprints(
-        base=_hash_parts(folder, _PARTS),
-        vae=_hash_parts(folder, _PARTS_OF_VAE),
-        text=_hash_parts(folder, _PARTS_OF_TEXT),
+        base=_hash_parts(folder, facts.parts),
+        vae=_hash_parts(folder, ("vae",)),
+        text=_hash_parts(folder, facts.of_text),
     )
 
 

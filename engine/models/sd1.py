@@ -5,31 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
+from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import encode_rows, read_prompts
-from engine.models.facts import layer_group
 from engine.models.family import (
     AdaptableLayer,
+    Conditioning,
     LatentDistribution,
     ModelLayer,
     PipelineOutput,
     SamplingPipeline,
+    TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
+from engine.models.noise_levels import sampling_scheduler, training_levels
+from engine.models.parts import PartsSource, adaptable_layers, every_layer
 from engine.models.text_chunks import num_rows
 
 if TYPE_CHECKING:
-    from diffusers import DDPMScheduler, StableDiffusionPipeline
-    from transformers import CLIPTokenizer
+    from diffusers import StableDiffusionPipeline
 
 _log = logging.getLogger(__name__)
-_Part = TypeVar("_Part", bound=nn.Module)
 
 
 class StableDiffusion1:
@@ -56,7 +57,7 @@ class StableDiffusion1:
         self.dtype = dtype
         self._parts = parts
         self._said_cut: set[str] = set()
-        self.alphas_cumprod = parts.scheduler.alphas_cumprod.to(device)
+        self.schedule: NoiseSchedule = training_levels(parts.scheduler, config, device=device)
         self.latent_channels: int = parts.vae.config.latent_channels
         self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
 
@@ -80,8 +81,8 @@ class StableDiffusion1:
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
     @torch.no_grad()
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """B prompts -> the text encoder's hidden states [B, L, D], float32.
+    def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
+        """B prompts -> hidden: the text encoder's states [B, L, D], float32.
 
         raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
         """
@@ -97,37 +98,25 @@ class StableDiffusion1:
                     "cut after %d tokens: %s. Shorten it, or raise model.token_length.", rows.capacity, prompt
                 )
         self._said_cut.update(rows.cut)
-        return encode_rows(rows, self._parts.text_encoder, clip_skip=self.config.clip_skip)
+        return {"hidden": encode_rows(rows, self._parts.text_encoder, clip_skip=self.config.clip_skip)}
 
-    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The UNet's output [B, C, h, w], float32; keeps the graph, so that a network on it can learn."""
         output = self._parts.unet(
             noisy_latents.to(self.dtype),
             timesteps,
-            encoder_hidden_states=text_embeddings.to(self.dtype),
+            encoder_hidden_states=conditioning.text["hidden"].to(self.dtype),
             return_dict=False,
         )[0]
         return output.float()
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
         """The UNet's layers that belong to a group, in the model's own order."""
-        unet = self._parts.unet
-        return [
-            AdaptableLayer(component="unet", name=name, root=unet, group=group)
-            for name, module in unet.named_modules()
-            if isinstance(module, nn.Linear | nn.Conv2d)
-            and (group := layer_group(self.config.family, name)) is not None
-        ]
+        return adaptable_layers(self.config.family, "unet", self._parts.unet)
 
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear and Conv2d of the UNet and the text encoder."""
-        parts: dict[str, nn.Module] = {"unet": self._parts.unet, "text_encoder": self._parts.text_encoder}
-        return [
-            ModelLayer(component=component, name=name, root=root)
-            for component, root in parts.items()
-            for name, module in root.named_modules()
-            if isinstance(module, nn.Linear | nn.Conv2d)
-        ]
+        return every_layer({"unet": self._parts.unet, "text_encoder": self._parts.text_encoder})
 
     def set_gradient_checkpointing(self, on: bool) -> None:
         """Recompute the UNet's activations in the backward pass, or not."""
@@ -141,17 +130,12 @@ class StableDiffusion1:
         """diffusers' StableDiffusionPipeline around the loaded parts, its text from encode_prompts."""
         import diffusers
 
-        scheduler_class = {
-            Sampler.ddim: diffusers.DDIMScheduler,
-            Sampler.euler: diffusers.EulerDiscreteScheduler,
-            Sampler.dpmpp_2m: diffusers.DPMSolverMultistepScheduler,
-        }[sampler]
         pipeline = diffusers.StableDiffusionPipeline(
             vae=self._parts.vae,
             text_encoder=self._parts.text_encoder,
             tokenizer=self._parts.tokenizer,
             unet=self._parts.unet,
-            scheduler=scheduler_class.from_config(self._parts.scheduler.config),
+            scheduler=sampling_scheduler(sampler, self._parts.scheduler, self.config),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -165,7 +149,7 @@ class EncodingPipeline:
     """A diffusers pipeline that is given text embeddings where its caller gives prompts."""
 
     pipeline: StableDiffusionPipeline
-    encode: Callable[[Sequence[str]], Tensor]
+    encode: Callable[[Sequence[str]], TextEmbeddings]
 
     def __call__(  # noqa: PLR0913  (diffusers' own)
         self,
@@ -183,8 +167,8 @@ class EncodingPipeline:
         guided = guidance_scale > 1
         negatives = negative_prompt or [""] * len(prompt)
         output: PipelineOutput = self.pipeline(
-            prompt_embeds=self.encode(prompt),
-            negative_prompt_embeds=self.encode(negatives) if guided else None,
+            prompt_embeds=self.encode(prompt)["hidden"],
+            negative_prompt_embeds=self.encode(negatives)["hidden"] if guided else None,
             latents=latents,
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
@@ -198,51 +182,29 @@ class EncodingPipeline:
 class Parts:
     """The five parts of a Stable Diffusion 1 checkpoint, frozen on their device."""
 
-    def __init__(self, folder: Path, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        self.vae = _load_part(AutoencoderKL, folder, "vae", torch.float32)
-        self.unet = _load_part(UNet2DConditionModel, folder, "unet", dtype)
-        self.text_encoder = _load_part(CLIPTextModel, folder, "text_encoder", dtype)
-        if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.json", "tokenizer.json")):
-            raise ConfigError(  # transformers would make one that knows no word
-                f"model.checkpoint={folder}: no vocab.json in tokenizer/. Get the checkpoint again."
-            )
-        self.tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        self.scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
-        for part in (self.unet, self.vae, self.text_encoder):
-            part.requires_grad_(False).eval().to(device=device)
-
-
-def _load_part(kind: type[_Part], folder: Path, name: str, dtype: torch.dtype) -> _Part:
-    """One model of the folder; ConfigError where weights of it are missing, which would be left random."""
-    files = [file.name for file in (folder / name).glob("*.safetensors")]
-    has_plain = not files or any(".fp16" not in file and "non_ema" not in file for file in files)
-    part, report = kind.from_pretrained(  # type: ignore[attr-defined]
-        folder,
-        subfolder=name,
-        variant=None if has_plain else "fp16",
-        use_safetensors=True,
-        dtype=dtype,
-        output_loading_info=True,
-    )
-    if report["missing_keys"]:
-        first = sorted(report["missing_keys"])[0]
-        raise ConfigError(
-            f"model.checkpoint={folder}: {name} lacks {len(report['missing_keys'])} weights, the first: "
-            f"{first}. Get the checkpoint again."
-        )
-    return cast(_Part, part)
+        self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
+        self.unet = source.model(UNet2DConditionModel, "unet", device=device, dtype=dtype)
+        self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
+        self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
+        self.scheduler = source.scheduler(DDPMScheduler)
 
 
 def load_sd1(
-    config: ModelConfig, folder: Path, *, fingerprints: Fingerprints, device: torch.device, dtype: torch.dtype
+    config: ModelConfig,
+    source: PartsSource,
+    *,
+    fingerprints: Fingerprints,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> StableDiffusion1:
-    """Read a diffusers folder of a Stable Diffusion 1 model.
+    """Read a Stable Diffusion 1 checkpoint.
 
     dtype   of the UNet and the text encoder; the VAE is always float32
     raises  ConfigError when weights are missing from it
     """
-    parts = Parts(folder, device=device, dtype=dtype)
+    parts = Parts(source, device=device, dtype=dtype)
     return StableDiffusion1(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)

@@ -1,6 +1,6 @@
 """What the loop is given at each step: latents and text of some pictures, as this step sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -44,23 +44,22 @@ class Feed:
             return kept.mean
         return self.family.encode_images(from_levels(self.reader.settled_levels(picture))[None]).mean[0].cpu()
 
-    def settled_text(self, picture: int) -> Tensor:
-        """[L, D] of a caption that does not vary: what the fixed validation loss is taken with."""
+    def settled_text(self, picture: int) -> Mapping[str, Tensor]:
+        """The embeddings of a caption that does not vary: what the fixed validation loss is taken with."""
         kept = self.reader.data.text_of(picture)
         if kept is not None:
             return kept
         one = self.reader.data.pictures[picture]
-        return self.family.encode_prompts([settled_caption(one.caption, one.subset.config)])[0].cpu()
+        encoded = self.family.encode_prompts([settled_caption(one.caption, one.subset.config)])
+        return {name: tensor[0].cpu() for name, tensor in encoded.items()}
 
     def _batch(self, read: ReadBatch) -> Batch:
         mean, std = read.mean, read.std
         if mean is None or std is None:
             assert read.levels is not None, "pixels or latents"
             mean, std = self._encode(read, from_levels(read.levels))
-        text = read.text
-        if text is None:
-            text = self.family.encode_prompts(read.captions)
-        return Batch(mean=mean, std=std, text=text, weights=read.weights, mask=read.mask)
+        text = read.text or self.family.encode_prompts(read.captions)
+        return Batch(mean=mean, std=std, text=text, sizes=read.sizes, weights=read.weights, mask=read.mask)
 
     def _encode(self, read: ReadBatch, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Together where they are new each time; one by one, as in the cache, where it has lost them."""

@@ -15,6 +15,7 @@ from engine.models.family import ModelFamily
 from engine.training.feed import Fed, Feed
 from engine.training.interrupt import Interrupt
 from engine.training.step import Objective, make_draws, training_losses
+from engine.training.timestep_choice import choose_timesteps
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -129,10 +130,9 @@ def _one_step(plan: LoopPlan, state: LoopState, batches: Iterator[Fed]) -> StepR
 
 def _batch_loss(plan: LoopPlan, state: LoopState, fed: Fed) -> Tensor:
     batch, read = fed.batch, fed.read
-    num_timesteps = len(plan.family.alphas_cumprod)
-    draws = make_draws(
-        plan.seed, read.step, read.samples, shape=batch.mean.shape[1:], num_timesteps=num_timesteps
-    )
+    family, shape = plan.family, batch.mean.shape[1:]
+    to_timesteps = choose_timesteps(family.schedule, plan.objective.noise, family.config, shape=shape)
+    draws = make_draws(plan.seed, read.step, read.samples, shape=shape, to_timesteps=to_timesteps)
     seed_torch(plan.seed, "dropout", read.micro_step)
     with state.accelerator.autocast():
         return training_losses(plan.family, batch, draws, plan.objective).mean()

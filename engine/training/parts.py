@@ -13,6 +13,7 @@ from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
 from engine.data.scan import Scan
+from engine.data.sizes import size_of
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.models.precision import model_dtype
@@ -125,7 +126,11 @@ def choose_validation(feed: Feed, scan: Scan, count: int) -> ValidationSet:
         held_out=bool(held_out),
         names=[scan.name(pictures[index]) for index in chosen],
         pictures=[
-            ValidationPicture(latents=feed.settled_latents(index), text=feed.settled_text(index))
+            ValidationPicture(
+                latents=feed.settled_latents(index),
+                text=feed.settled_text(index),
+                sizes=torch.tensor(size_of(pictures[index], feed.reader.data.choices[index])),
+            )
             for index in chosen
         ],
     )

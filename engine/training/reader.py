@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from engine.data.batches import BatchOrder
 from engine.data.caption_changes import Moment, change_caption
 from engine.data.encoded import EncodedDataset, Latents
 from engine.data.images import DecodeError
+from engine.data.sizes import Sizes, size_of
 from engine.data.views import see_picture, settled_view
 from engine.diffusion.seeding import seed_of
 
@@ -33,11 +34,12 @@ class ReadBatch:
     samples: range  # their places within the optimizer step: what is drawn depends on them
     captions: list[str]  # the words that the text encoder is given
     weights: Tensor  # [B] of their losses
+    sizes: Tensor  # [B, 6] of data.sizes
     mask: Tensor | None  # [B, 1, h, w] in [0, 1]; None: all of each picture counts
     mean: Tensor | None = None  # [B, C, h, w], where latents are kept
     std: Tensor | None = None
     levels: Tensor | None = None  # uint8 [B, 3, H, W] pixels, where they are not
-    text: Tensor | None = None  # [B, L, D], where embeddings are kept
+    text: Mapping[str, Tensor] | None = None  # each [B, ...], where embeddings are kept
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -96,11 +98,12 @@ class BatchReader(Dataset[ReadBatch | str]):
             samples=samples,
             captions=captions,
             weights=torch.tensor(weights),
+            sizes=torch.tensor(self._sizes(pictures, samples, step)),
             mask=seen.mask,
             mean=seen.mean,
             std=seen.std,
             levels=seen.levels,
-            text=torch.stack(kept) if len(kept) == len(text) else None,
+            text=_stacked(kept) if len(kept) == len(text) else None,
         )
 
     def settled_levels(self, index: int) -> Tensor:
@@ -126,8 +129,20 @@ class BatchReader(Dataset[ReadBatch | str]):
         draws = random.Random(seed_of(self.seed, "caption", moment.step, sample))
         return change_caption(picture.caption, picture.subset.config, draws=draws, moment=moment)
 
+    def _sizes(self, pictures: Sequence[int], samples: Sequence[int], step: int) -> list[Sizes]:
+        data, sizes = self.data, []
+        for index, sample in zip(pictures, samples, strict=True):
+            picture, draws = data.pictures[index], self._augmenting(step, sample)
+            is_mirrored = is_flipped(picture.subset.config, draws)
+            sizes.append(size_of(picture, data.choices[index], is_mirrored=is_mirrored))
+        return sizes
+
+    def _augmenting(self, step: int, sample: int) -> random.Random:
+        """The draws of what is done to a picture at one step; whether it is mirrored is the first."""
+        return random.Random(seed_of(self.seed, "augment", step, sample))
+
     def _seen(self, pictures: Sequence[int], samples: Sequence[int], step: int) -> _Seen:
-        draws = [random.Random(seed_of(self.seed, "augment", step, sample)) for sample in samples]
+        draws = [self._augmenting(step, sample) for sample in samples]
         if any(self.data.sides[index] for index in pictures):
             return self._kept(pictures, draws)
         views = []
@@ -169,6 +184,11 @@ class BatchReader(Dataset[ReadBatch | str]):
         width, height = self.data.choices[pictures[0]].bucket
         whole = torch.ones(height // self.latent_factor, width // self.latent_factor)
         return torch.stack([whole if mask is None else mask for mask in masks])[:, None]
+
+
+def _stacked(entries: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The same tensors of several captions, one after the other."""
+    return {name: torch.stack([entry[name] for entry in entries]) for name in entries[0]}
 
 
 def read_ahead(reader: BatchReader, micro_steps: range, *, workers: int) -> Iterator[ReadBatch]:

@@ -26,6 +26,7 @@ from engine.config.sources import Sources
 from engine.data.indexes import Indexes
 from engine.data.layouts import scan_dataset
 from engine.data.scan import Scan
+from engine.models.facts import FAMILIES
 from engine.models.fingerprint import checkpoint_fingerprints
 from engine.models.locate import find_checkpoint
 from engine.sampling.prompt_file import Prompt
@@ -263,7 +264,7 @@ def _base_of(run: RunConfig) -> str:
         raise ConfigError(
             f"model={run.model.name}: has no weights of its own. Give checkpoint=DIR, a diffusers folder."
         )
-    return checkpoint_fingerprints(folder).base
+    return checkpoint_fingerprints(folder, FAMILIES[run.model.family]).base
 
 
 def _scan(run: RunConfig, sources: Sources) -> Scan:

@@ -67,7 +67,8 @@ def test_every_excluded_name_is_an_option_or_a_section() -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides", [[], ["model=sd15", "model.checkpoint=x", "dataset.path=y"], ["noise=offset", "optimizer=prodigy"]]
+    "overrides",
+    [[], ["model=sd15", "model.checkpoint=x", "dataset.path=y"], ["noise=offset", "optimizer=prodigy"]],
 )
 def test_plain_values_are_those_that_omegaconf_gives(overrides: list[str]) -> None:
     run = composed(*overrides)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import diffusers
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
 from engine.config import ConfigError, LayerGroup, LoRAConfig, ModelConfig, Sampler
+from engine.diffusion.discrete import DiscreteSchedule
+from engine.diffusion.flow import FlowSchedule
 from engine.diffusion.seeding import picture_noise
 from engine.models.checkpoint import load_family
-from engine.models.family import ModelFamily
+from engine.models.family import Conditioning, ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.sampling.draw import DrawSettings, draw_pictures
 
@@ -30,7 +34,56 @@ SCHEDULERS = {
 
 
 class ModelFamilyContract:
-    """Subclasses give `checkpoint` (a diffusers folder) and `config` as fixtures."""
+    """Subclasses give `checkpoint` (a diffusers folder) and `config` as fixtures.
+
+    What a family's pipeline does differently from Stable Diffusion's stands in the methods their_...,
+    which a subclass overrides; its class attributes say which samplers and timesteps it has.
+    """
+
+    samplers: Sequence[Sampler] = (Sampler.ddim, Sampler.euler, Sampler.dpmpp_2m)
+    timesteps: Sequence[float] = (10, 900)
+    side = 64  # pixels of the pictures that are encoded, predicted and drawn
+    has_negative_prompt = True
+
+    def their_text(self, pipeline: DiffusionPipeline, prompts: list[str]) -> dict[str, Tensor]:
+        """What the pipeline makes of prompts, by the names of the family's text."""
+        embeddings, _ = pipeline.encode_prompt(prompts, CPU, 1, do_classifier_free_guidance=False)
+        return {"hidden": embeddings}
+
+    def their_latents(self, pipeline: DiffusionPipeline, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation as the pipeline's own training scripts scale them."""
+        found, scale = pipeline.vae.encode(pixels).latent_dist, pipeline.vae.config.scaling_factor
+        return found.mean * scale, found.std * scale
+
+    def their_pixels(self, pipeline: DiffusionPipeline, latents: Tensor) -> Tensor:
+        """What the pipeline decodes latents to, before it is cut to [0, 1]."""
+        return pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample / 2 + 0.5
+
+    def their_prediction(
+        self, pipeline: DiffusionPipeline, latents: Tensor, timesteps: Tensor, told: Conditioning
+    ) -> Tensor:
+        """The denoiser's own answer, from what the pipeline encodes of PROMPTS."""
+        text = self.their_text(pipeline, PROMPTS)
+        return pipeline.unet(latents, timesteps, encoder_hidden_states=text["hidden"]).sample
+
+    def their_scheduler(self, pipeline: DiffusionPipeline, sampler: Sampler) -> object:
+        """The scheduler that a sampler stands for."""
+        return SCHEDULERS[sampler].from_config(pipeline.scheduler.config)
+
+    def their_picture(
+        self, pipeline: DiffusionPipeline, prompt: str, noise: Tensor, settings: DrawSettings
+    ) -> Image.Image:
+        """A picture drawn by the pipeline itself, from noise [1, C, h, w]."""
+        steering = {"negative_prompt": settings.negative_prompt} if self.has_negative_prompt else {}
+        return pipeline(
+            prompt,
+            latents=noise,
+            guidance_scale=settings.guidance_scale,
+            num_inference_steps=settings.steps,
+            width=settings.width,
+            height=settings.height,
+            **steering,
+        ).images[0]
 
     @pytest.fixture
     def family(self, config: ModelConfig) -> ModelFamily:
@@ -44,89 +97,105 @@ class ModelFamilyContract:
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
+    def latents(self, family: ModelFamily) -> Tensor:
+        """Of two pictures."""
+        side = self.side // family.latent_factor
+        return random_tensor(2, family.latent_channels, side, side)
+
+    def told(self, family: ModelFamily) -> Conditioning:
+        """PROMPTS, and sizes of two pictures of which one was cut."""
+        sizes = torch.tensor([[64.0, 64, 0, 0, 64, 64], [48.0, 96, 0, 16, 64, 64]])
+        return Conditioning(text=family.encode_prompts(PROMPTS), sizes=sizes)
+
+    def gradients(self, family: ModelFamily, network: LoRANetwork) -> dict[str, Tensor]:
+        """Of the up matrices: they are zero at first, so that down has no gradient yet."""
+        network.zero_grad()
+        answer = family.predict(self.latents(family), torch.tensor(self.timesteps), self.told(family))
+        answer.square().mean().backward()
+        return {attached.key: attached.layer.matrices.up.grad.clone() for attached in network.layers}
+
     def test_latents_are_those_of_the_vae_scaled(
         self, family: ModelFamily, pipeline: DiffusionPipeline
     ) -> None:
-        pixels = _random(2, 3, 64, 64).clamp(-1, 1)
+        pixels = random_tensor(2, 3, self.side, self.side).clamp(-1, 1)
         ours = family.encode_images(pixels)
         with torch.no_grad():
-            theirs = pipeline.vae.encode(pixels).latent_dist
-        scale = pipeline.vae.config.scaling_factor
-        side = 64 // family.latent_factor
+            mean, std = self.their_latents(pipeline, pixels)
+        side = self.side // family.latent_factor
         assert ours.mean.shape == ours.std.shape == (2, family.latent_channels, side, side)
-        assert torch.equal(ours.mean, theirs.mean * scale) and torch.equal(ours.std, theirs.std * scale)
+        assert torch.equal(ours.mean, mean) and torch.equal(ours.std, std)
 
     def test_decoding_undoes_the_scale_and_gives_zero_to_one(
         self, family: ModelFamily, pipeline: DiffusionPipeline
     ) -> None:
-        latents = _latents(family)
+        latents = self.latents(family)
         ours = family.decode_latents(latents)
         with torch.no_grad():
-            theirs = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
-        assert torch.equal(ours, (theirs / 2 + 0.5).clamp(0, 1))
+            theirs = self.their_pixels(pipeline, latents)
+        assert torch.equal(ours, theirs.clamp(0, 1))
 
     def test_text_embeddings_are_the_pipelines(
         self, family: ModelFamily, pipeline: DiffusionPipeline
     ) -> None:
         prompts = [*PROMPTS, "", "a red star, " * 60]  # the last is longer than the model's text
         with torch.no_grad():
-            theirs, _ = pipeline.encode_prompt(prompts, CPU, 1, do_classifier_free_guidance=False)
-        assert torch.equal(family.encode_prompts(prompts), theirs)
+            theirs = self.their_text(pipeline, prompts)
+        ours = family.encode_prompts(prompts)
+        assert ours.keys() == theirs.keys()
+        for name, tensor in ours.items():
+            assert torch.equal(tensor, theirs[name]), name
 
     def test_the_prediction_is_the_denoisers(self, family: ModelFamily, pipeline: DiffusionPipeline) -> None:
-        latents, timesteps, text = _latents(family), torch.tensor([10, 900]), family.encode_prompts(PROMPTS)
+        latents, timesteps, told = self.latents(family), torch.tensor(self.timesteps), self.told(family)
         with torch.no_grad():
-            theirs = pipeline.unet(latents, timesteps, encoder_hidden_states=text).sample
-            assert torch.equal(family.predict(latents, timesteps, text), theirs)
+            theirs = self.their_prediction(pipeline, latents, timesteps, told)
+            assert torch.equal(family.predict(latents, timesteps, told), theirs)
 
     def test_the_noise_schedule_is_the_checkpoints(
         self, family: ModelFamily, pipeline: DiffusionPipeline
     ) -> None:
-        assert torch.equal(family.alphas_cumprod, pipeline.scheduler.alphas_cumprod)
+        """Flow models have none in their files."""
+        if isinstance(family.schedule, DiscreteSchedule):
+            assert torch.equal(family.schedule.alphas_cumprod, pipeline.scheduler.alphas_cumprod)
+        else:
+            assert isinstance(family.schedule, FlowSchedule) and Sampler.flow_euler in self.samplers
 
     @pytest.mark.parametrize("guidance", [1.0, 3.0])
-    @pytest.mark.parametrize("sampler", list(Sampler))
     def test_a_picture_is_the_one_that_diffusers_draws(
-        self, family: ModelFamily, pipeline: DiffusionPipeline, sampler: Sampler, guidance: float
+        self, family: ModelFamily, pipeline: DiffusionPipeline, guidance: float
     ) -> None:
-        settings = DrawSettings(
-            width=64,
-            height=64,
-            steps=4,
-            guidance_scale=guidance,
-            sampler=sampler,
-            negative_prompt="a blue heart",
-        )
-        (ours,) = draw_pictures(family, PROMPTS[:1], [5], settings)
-        side = 64 // family.latent_factor
-        noise = picture_noise(PROMPTS[0], 5, (family.latent_channels, side, side))[None]
-        pipeline.scheduler = SCHEDULERS[sampler].from_config(pipeline.scheduler.config)
-        theirs = pipeline(
-            PROMPTS[0],
-            negative_prompt="a blue heart",
-            latents=noise,
-            guidance_scale=guidance,
-            num_inference_steps=4,
-            width=64,
-            height=64,
-        ).images[0]
-        assert theirs.tobytes() == ours.image.tobytes()
+        for sampler in self.samplers:
+            settings = DrawSettings(
+                width=self.side,
+                height=self.side,
+                steps=4,
+                guidance_scale=guidance,
+                sampler=sampler,
+                negative_prompt="a blue heart" if self.has_negative_prompt else "",
+            )
+            (ours,) = draw_pictures(family, PROMPTS[:1], [5], settings)
+            side = self.side // family.latent_factor
+            noise = picture_noise(PROMPTS[0], 5, (family.latent_channels, side, side))[None]
+            pipeline.scheduler = self.their_scheduler(pipeline, sampler)
+            theirs = self.their_picture(pipeline, PROMPTS[0], noise, settings)
+            assert theirs.tobytes() == ours.image.tobytes(), sampler
 
     def test_in_bfloat16_it_answers_in_float32_and_nearly_the_same(
         self, family: ModelFamily, config: ModelConfig
     ) -> None:
-        timesteps = torch.tensor([10, 900])
+        timesteps = torch.tensor(self.timesteps)
         half = load_family(config, device=CPU, dtype=torch.bfloat16)
         assert half is not family
-        text, text_half = family.encode_prompts(PROMPTS), half.encode_prompts(PROMPTS)
+        told, told_half = self.told(family), self.told(half)
         with torch.no_grad():
-            exact = family.predict(_latents(family), timesteps, text)
-            rounded = half.predict(_latents(half), timesteps, text_half)
-        assert text_half.dtype == rounded.dtype == torch.float32
+            exact = family.predict(self.latents(family), timesteps, told)
+            rounded = half.predict(self.latents(half), timesteps, told_half)
+        numbers = [tensor for tensor in told_half.text.values() if tensor.is_floating_point()]
+        assert numbers and all(tensor.dtype == torch.float32 for tensor in (*numbers, rounded))
         assert 0 < float((rounded - exact).abs().mean()) < 0.03 * float(exact.abs().mean())
 
     def test_nothing_of_the_base_can_be_trained(self, family: ModelFamily) -> None:
-        parts = family.sampling_pipeline(Sampler.ddim).pipeline.components.values()  # type: ignore[attr-defined]
+        parts = family.sampling_pipeline(self.samplers[0]).pipeline.components.values()  # type: ignore[attr-defined]
         parameters = [p for part in parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
         assert parameters and not any(parameter.requires_grad for parameter in parameters)
         assert not any(part.training for part in parts if isinstance(part, torch.nn.Module))
@@ -141,11 +210,11 @@ class ModelFamilyContract:
         for one in network.layers:
             one.layer.register_forward_hook(lambda *_: calls.append(""))
         try:
-            plain, num_plain = _gradients(family, network), len(calls)
+            plain, num_plain = self.gradients(family, network), len(calls)
             family.set_gradient_checkpointing(True)
-            recomputed, num_both = _gradients(family, network), len(calls)
+            recomputed, num_both = self.gradients(family, network), len(calls)
             family.set_gradient_checkpointing(False)
-            _gradients(family, network)
+            self.gradients(family, network)
         finally:
             family.set_gradient_checkpointing(False)
             network.detach()
@@ -196,7 +265,8 @@ class ModelFamilyContract:
         assert (other.config.name, family.config.name) == ("other", config.name)
         pairs = list(zip(other.adaptable_layers(), family.adaptable_layers(), strict=True))
         assert pairs and all(one.root is two.root for one, two in pairs)
-        assert torch.equal(other.encode_prompts(PROMPTS), family.encode_prompts(PROMPTS))
+        for name, tensor in other.encode_prompts(PROMPTS).items():
+            assert torch.equal(tensor, family.encode_prompts(PROMPTS)[name]), name
 
     def test_a_checkpoint_that_lacks_a_weight_is_refused_by_name(
         self, checkpoint: Path, config: ModelConfig, tmp_path: Path
@@ -252,21 +322,9 @@ class ModelFamilyContract:
         assert problem.startswith(f"model.checkpoint={name or 'null'}: ") and words in problem
 
 
-def _random(*shape: int) -> Tensor:
+def random_tensor(*shape: int) -> Tensor:
+    """Unit Gaussian, the same each time."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
-
-
-def _latents(family: ModelFamily) -> Tensor:
-    side = 64 // family.latent_factor
-    return _random(2, family.latent_channels, side, side)
-
-
-def _gradients(family: ModelFamily, network: LoRANetwork) -> dict[str, Tensor]:
-    """Of the up matrices: they are zero at first, so that down has no gradient yet."""
-    network.zero_grad()
-    text = family.encode_prompts(PROMPTS)
-    family.predict(_latents(family), torch.tensor([10, 900]), text).square().mean().backward()
-    return {attached.key: attached.layer.matrices.up.grad.clone() for attached in network.layers}
 
 
 def _at(config: ModelConfig, checkpoint: Path) -> ModelConfig:

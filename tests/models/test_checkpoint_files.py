@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Family
+from engine.models.facts import FAMILIES
 from engine.models.fingerprint import checkpoint_fingerprints
 from engine.models.locate import PROJECT, find_checkpoint, is_hub_id
 
@@ -53,17 +55,19 @@ def test_a_fingerprint_follows_the_bytes_and_not_the_place_or_the_time(tmp_path:
     second = tmp_path / "moved/second"
     shutil.copytree(first, second)
     os.utime(second / "unet/model.safetensors", (1, 1))
-    assert checkpoint_fingerprints(first) == checkpoint_fingerprints(second)
+    assert checkpoint_fingerprints(first, FAMILIES[Family.sd1]) == checkpoint_fingerprints(
+        second, FAMILIES[Family.sd1]
+    )
 
 
 def test_a_file_of_another_name_is_another_model_and_a_foreign_file_is_not(tmp_path: Path) -> None:
     folder = _model(tmp_path / "model")
-    before = checkpoint_fingerprints(folder)
+    before = checkpoint_fingerprints(folder, FAMILIES[Family.sd1])
     (folder / "unet/notes.md").write_text("mine")
     (folder / "README.json").write_text("{}")
-    assert checkpoint_fingerprints(folder) == before
+    assert checkpoint_fingerprints(folder, FAMILIES[Family.sd1]) == before
     (folder / "unet/config.json").rename(folder / "unet/configs.json")  # in the same place of the order
-    assert checkpoint_fingerprints(folder).base != before.base
+    assert checkpoint_fingerprints(folder, FAMILIES[Family.sd1]).base != before.base
 
 
 @pytest.mark.parametrize(
@@ -80,12 +84,12 @@ def test_other_bytes_of_a_part_change_what_depends_on_it(
     tmp_path: Path, part: str, changed: set[str]
 ) -> None:
     folder = _model(tmp_path / "model")
-    before = checkpoint_fingerprints(folder)
+    before = checkpoint_fingerprints(folder, FAMILIES[Family.sd1])
     (folder / part / "config.json").write_text('{"a": 2}')
     os.utime(
         folder / part / "config.json", (5, 5)
     )  # some disks keep times too coarse to tell two writes apart
-    after = checkpoint_fingerprints(folder)
+    after = checkpoint_fingerprints(folder, FAMILIES[Family.sd1])
     assert {
         name for name in ("base", "vae", "text") if getattr(before, name) != getattr(after, name)
     } == changed

@@ -1,31 +1,35 @@
 """One batch to one loss per picture, on a model whose answer is known."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from engine.config import HuberSchedule, LossConfig, LossKind, NoiseConfig, Prediction
-from engine.models.family import ModelFamily
+from engine.diffusion.discrete import DiscreteSchedule
+from engine.diffusion.timesteps import uniform_timesteps
+from engine.models.family import Conditioning, ModelFamily
 from engine.training.step import Batch, Draws, Objective, make_draws, training_losses
 
 KEPT = torch.linspace(0.99, 0.01, 1000)  # alphas_cumprod
 SHAPE = (2, 3, 4)
+TO_TIMESTEPS = partial(uniform_timesteps, num_timesteps=1000)
 
 
 class Answers:
     """A model that answers with one number everywhere, and notes what it was asked."""
 
     device = torch.device("cpu")
-    alphas_cumprod = KEPT
+    schedule = DiscreteSchedule(KEPT)
 
     def __init__(self, answer: float = 0.0) -> None:
         self.answer = answer
         self.asked: list[Tensor] = []
 
-    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
-        self.asked = [noisy_latents, timesteps, text_embeddings]
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, told: Conditioning) -> Tensor:
+        self.asked = [noisy_latents, timesteps, told.text["hidden"], told.sizes]
         return torch.full_like(noisy_latents, self.answer)
 
 
@@ -41,7 +45,8 @@ def test_the_model_sees_latents_drawn_from_the_distribution_and_noised_to_their_
     latents = batch.mean + batch.std * draws.posterior
     kept = KEPT[draws.timesteps][:, None, None, None]
     assert torch.allclose(model.asked[0], kept.sqrt() * latents + (1 - kept).sqrt() * draws.noise)
-    assert torch.equal(model.asked[1], draws.timesteps) and torch.equal(model.asked[2], batch.text)
+    assert torch.equal(model.asked[1], draws.timesteps) and torch.equal(model.asked[2], batch.text["hidden"])
+    assert torch.equal(model.asked[3], batch.sizes)
 
 
 def test_noise_offset_shifts_the_noise_that_is_seen_and_the_target_alike() -> None:
@@ -105,16 +110,16 @@ def test_what_a_mask_hides_does_not_count() -> None:
 
 
 def test_the_draws_of_a_picture_depend_on_its_place_in_the_step_not_on_its_batch() -> None:
-    whole = make_draws(3, 10, range(4), shape=SHAPE, num_timesteps=1000)
-    second_half = make_draws(3, 10, range(2, 4), shape=SHAPE, num_timesteps=1000)
+    whole = make_draws(3, 10, range(4), shape=SHAPE, to_timesteps=TO_TIMESTEPS)
+    second_half = make_draws(3, 10, range(2, 4), shape=SHAPE, to_timesteps=TO_TIMESTEPS)
     for name in ("posterior", "noise", "offset", "timesteps"):
         assert torch.equal(getattr(whole, name)[2:], getattr(second_half, name)), name
 
 
 @pytest.mark.parametrize(("seed", "step"), [(4, 10), (3, 11)])
 def test_another_seed_or_step_draws_anew(seed: int, step: int) -> None:
-    one = make_draws(3, 10, range(2), shape=SHAPE, num_timesteps=1000)
-    other = make_draws(seed, step, range(2), shape=SHAPE, num_timesteps=1000)
+    one = make_draws(3, 10, range(2), shape=SHAPE, to_timesteps=TO_TIMESTEPS)
+    other = make_draws(seed, step, range(2), shape=SHAPE, to_timesteps=TO_TIMESTEPS)
     assert not torch.isclose(one.noise, other.noise).any()
     assert not torch.isclose(one.posterior, one.noise).any()
 
@@ -131,11 +136,17 @@ def _batch(count: int) -> Batch:
     generator = torch.Generator().manual_seed(1)
     mean = torch.randn(count, *SHAPE, generator=generator)
     text = torch.randn(count, 5, 6, generator=generator)
-    return Batch(mean=mean, std=mean.abs(), text=text, weights=torch.ones(count))
+    return Batch(
+        mean=mean,
+        std=mean.abs(),
+        text={"hidden": text},
+        sizes=torch.randn(count, 6, generator=generator),
+        weights=torch.ones(count),
+    )
 
 
 def _draws(count: int, timesteps: tuple[int, ...] = (100, 700)) -> Draws:
-    draws = make_draws(0, 0, range(count), shape=SHAPE, num_timesteps=1000)
+    draws = make_draws(0, 0, range(count), shape=SHAPE, to_timesteps=TO_TIMESTEPS)
     return Draws(
         posterior=draws.posterior, noise=draws.noise, offset=draws.offset, timesteps=torch.tensor(timesteps)
     )

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from engine import validation
 from engine.config import LayerGroup, LoRAConfig, LossConfig, NoiseConfig, Prediction
+from engine.diffusion.discrete import DiscreteSchedule
 from engine.diffusion.seeding import normal_draws
-from engine.models.family import ModelFamily
+from engine.models.family import Conditioning, ModelFamily
 from engine.networks.files import read_lora
 from engine.networks.lora import attach_lora
 from engine.training import validation_record
@@ -26,16 +27,16 @@ class Scaled:
     """A model that answers a share of what it is asked, and keeps the questions."""
 
     device = torch.device("cpu")
-    alphas_cumprod = torch.linspace(0.99, 0.01, 1000)
+    schedule = DiscreteSchedule(torch.linspace(0.99, 0.01, 1000))
 
     def __init__(self, factor: float = 0.0) -> None:
         self.factor = factor
         self.timesteps: list[int] = []
         self.texts: list[Tensor] = []
 
-    def predict(self, noisy_latents: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
+    def predict(self, noisy_latents: Tensor, timesteps: Tensor, told: Conditioning) -> Tensor:
         self.timesteps += timesteps.tolist()
-        self.texts.append(text_embeddings)
+        self.texts.append(told.text["hidden"])
         return noisy_latents * self.factor
 
 
@@ -58,8 +59,10 @@ def test_the_loss_by_hand_for_latents_of_one_and_noise_of_two(
         lambda seed, stream, *, step, samples, shape: torch.full((len(samples), *shape), 2.0),
     )
     model = Scaled(factor)
-    model.alphas_cumprod = torch.full((1000,), 0.64)  # 0.8 of the picture, 0.6 of the noise
-    picture = ValidationPicture(latents=torch.ones(SHAPE), text=torch.zeros(5, 6))
+    model.schedule = DiscreteSchedule(torch.full((1000,), 0.64))  # 0.8 of the picture, 0.6 of the noise
+    picture = ValidationPicture(
+        latents=torch.ones(SHAPE), text={"hidden": torch.zeros(5, 6)}, sizes=torch.zeros(6)
+    )
     assert _loss(model, [picture, picture], prediction=prediction) == pytest.approx(loss, abs=1e-6)
 
 
@@ -104,7 +107,7 @@ def test_each_picture_is_looked_at_with_its_own_text() -> None:
     pictures = _pictures(2)
     _loss(model, pictures)
     for picture, text in zip(pictures, model.texts, strict=True):
-        assert torch.equal(text, picture.text.expand(4, -1, -1))
+        assert torch.equal(text, picture.text["hidden"].expand(4, -1, -1))
 
 
 def test_one_picture_of_many_that_goes_wrong_makes_the_loss_no_number() -> None:
@@ -221,7 +224,9 @@ def _pictures(count: int) -> list[ValidationPicture]:
     generator = torch.Generator().manual_seed(0)
     return [
         ValidationPicture(
-            latents=torch.randn(*SHAPE, generator=generator), text=torch.randn(5, 6, generator=generator)
+            latents=torch.randn(*SHAPE, generator=generator),
+            text={"hidden": torch.randn(5, 6, generator=generator)},
+            sizes=torch.zeros(6),
         )
         for _ in range(count)
     ]

@@ -1,0 +1,149 @@
+"""Which options mean something for which model family: the others are refused, never ignored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.compose.show import show
+from engine.config import Family, HuberSchedule, LossKind, Prediction, RunConfig
+from engine.config.model import TOKEN_LENGTHS
+from engine.models.facts import FAMILIES
+
+_CLIP_ONLY = (Family.sd1, Family.sd2, Family.sdxl)
+_FLOW = tuple(family for family, facts in FAMILIES.items() if facts.is_flow)
+_DISCRETE = tuple(family for family, facts in FAMILIES.items() if not facts.is_flow)
+_ON_DISCRETE = "is defined for epsilon and v models; {title} is a flow model"
+_ON_FLOW = "is defined for flow models; {title} is none"
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class FamilyOption:
+    """An option that only some families have."""
+
+    families: tuple[Family, ...]
+    is_on: Callable[[RunConfig], bool]  # whether it asks for anything
+    value: Callable[[RunConfig], object]
+    why: str  # what of it is missing; {title} is the family's
+    off: str  # the value that asks for nothing
+
+
+FAMILY_OPTIONS: dict[str, FamilyOption] = {
+    "model.clip_skip": FamilyOption(
+        families=(Family.sd1,),
+        is_on=lambda run: run.model.clip_skip != 1,
+        value=lambda run: run.model.clip_skip,
+        why="{title} always reads the layer that it was trained on",
+        off="1",
+    ),
+    "model.token_length": FamilyOption(
+        families=_CLIP_ONLY,
+        is_on=lambda run: run.model.token_length != TOKEN_LENGTHS[0],
+        value=lambda run: run.model.token_length,
+        why="{title} reads 77 tokens by CLIP, or has none; its longer text has a length of its own",
+        off="75",
+    ),
+    "model.weighted_captions": FamilyOption(
+        families=_CLIP_ONLY,
+        is_on=lambda run: run.model.weighted_captions,
+        value=lambda run: "true",
+        why="weights are defined for text that CLIP alone reads, and not for {title}",
+        off="false",
+    ),
+    "model.zero_terminal_snr": FamilyOption(
+        families=_DISCRETE,
+        is_on=lambda run: run.model.zero_terminal_snr,
+        value=lambda run: "true",
+        why=_ON_DISCRETE,
+        off="false",
+    ),
+    "model.guidance": FamilyOption(
+        families=(Family.flux,),
+        is_on=lambda run: run.model.guidance != 1.0,
+        value=lambda run: run.model.guidance,
+        why="only FLUX.1-dev is told its guidance; {title} is not",
+        off="1.0",
+    ),
+    "model.t5_token_length": FamilyOption(
+        families=(Family.sd3, Family.flux),
+        is_on=lambda run: run.model.t5_token_length != 256,
+        value=lambda run: run.model.t5_token_length,
+        why="{title} has no T5 whose length could be chosen",
+        off="256",
+    ),
+    "model.t5_attention_mask": FamilyOption(
+        families=(Family.sd3, Family.flux),
+        is_on=lambda run: run.model.t5_attention_mask,
+        value=lambda run: "true",
+        why="{title} has no T5 whose padding could be passed over",
+        off="false",
+    ),
+    "noise.offset": FamilyOption(
+        families=_DISCRETE,
+        is_on=lambda run: run.noise.offset != 0.0,
+        value=lambda run: run.noise.offset,
+        why="noise offset " + _ON_DISCRETE,
+        off="0",
+    ),
+    "noise.timesteps": FamilyOption(
+        families=_FLOW,
+        is_on=lambda run: run.noise.timesteps is not None,
+        value=lambda run: run.noise.timesteps,
+        why="a spread of timesteps " + _ON_FLOW,
+        off="null",
+    ),
+    "noise.timestep_scale": FamilyOption(
+        families=_FLOW,
+        is_on=lambda run: run.noise.timestep_scale != 1.0,
+        value=lambda run: run.noise.timestep_scale,
+        why="a spread of timesteps " + _ON_FLOW,
+        off="1.0",
+    ),
+    "noise.timestep_shift": FamilyOption(
+        families=_FLOW,
+        is_on=lambda run: run.noise.timestep_shift is not None,
+        value=lambda run: run.noise.timestep_shift,
+        why="a shift of timesteps " + _ON_FLOW,
+        off="null",
+    ),
+    "loss.min_snr_gamma": FamilyOption(
+        families=_DISCRETE,
+        is_on=lambda run: run.loss.min_snr_gamma is not None,
+        value=lambda run: run.loss.min_snr_gamma,
+        why="the signal-to-noise ratio " + _ON_DISCRETE,
+        off="null",
+    ),
+    "loss.huber_schedule": FamilyOption(
+        families=_DISCRETE,
+        is_on=lambda run: run.loss.kind is not LossKind.l2 and run.loss.huber_schedule is HuberSchedule.snr,
+        value=lambda run: run.loss.huber_schedule,
+        why="the signal-to-noise ratio " + _ON_DISCRETE,
+        off="exponential",
+    ),
+}
+
+
+def family_rule(run: RunConfig) -> list[str]:
+    """No option asks for something that the model's family does not have."""
+    model = run.model
+    facts = FAMILIES[model.family]
+    problems = [
+        f"{key}={show(option.value(run))}: {option.why.format(title=facts.title)}. Set {key}={option.off}."
+        for key, option in FAMILY_OPTIONS.items()
+        if model.family not in option.families and option.is_on(run)
+    ]
+    if model.zero_terminal_snr and model.prediction is Prediction.epsilon:
+        problems.append(
+            "model.zero_terminal_snr=true: a model that predicts noise learns nothing from pure noise. "
+            "Set model.prediction=v, where the checkpoint is such a one, or model.zero_terminal_snr=false."
+        )
+    if run.sampling.sampler not in facts.samplers:
+        fitting = " or ".join(sampler.name for sampler in facts.samplers)
+        problems.append(
+            f"sampling.sampler={run.sampling.sampler.name}: not for {facts.title}. "
+            f"Set sampling.sampler={fitting}."
+        )
+    if run.sampling.negative_prompt and model.family is Family.flux:
+        problems.append(
+            f"sampling.negative_prompt={run.sampling.negative_prompt}: the guidance of {facts.title} is "
+            "distilled, and it steers away from nothing. Leave it out."
+        )
+    return problems

@@ -1,0 +1,121 @@
+"""Where a family gets its parts from: a diffusers folder, each part loaded whole and frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+import torch
+from torch import nn
+
+from engine.config import ConfigError, Family
+from engine.models.facts import joined_members, layer_group
+from engine.models.family import AdaptableLayer, ModelLayer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PartT = TypeVar("PartT", bound=nn.Module)
+SchedulerT = TypeVar("SchedulerT")
+TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
+_VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
+
+
+class PartsSource(Protocol):
+    """A checkpoint in any layout, as its family asks for it; parts by their diffusers names."""
+
+    def has(self, name: str) -> bool:
+        """Whether the part is there."""
+        ...
+
+    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
+        """A part with weights, frozen, in eval mode.
+
+        raises  ConfigError where weights of it are missing, which would be left random
+        """
+        ...
+
+    def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
+        """A tokenizer.
+
+        raises  ConfigError where its words are missing: transformers would make one that knows none
+        """
+        ...
+
+    def scheduler(self, kind: type[SchedulerT]) -> SchedulerT:
+        """The checkpoint's scheduler, read as a class."""
+        ...
+
+
+class PartsFolder:
+    """A diffusers folder; implements PartsSource."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, name: str) -> bool:
+        """Whether the folder has a part of that name."""
+        return (self.folder / name).is_dir()
+
+    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
+        """One model of the folder: its plain weights, else those of the fp16 variant."""
+        files = [file.name for file in (self.folder / name).glob("*.safetensors")]
+        has_plain = not files or any(".fp16" not in file and "non_ema" not in file for file in files)
+        part, report = kind.from_pretrained(  # type: ignore[attr-defined]
+            self.folder,
+            subfolder=name,
+            variant=None if has_plain else "fp16",
+            use_safetensors=True,
+            dtype=dtype,
+            output_loading_info=True,
+        )
+        if report["missing_keys"]:
+            first = sorted(report["missing_keys"])[0]
+            raise ConfigError(
+                f"model.checkpoint={self.folder}: {name} lacks {len(report['missing_keys'])} weights, "
+                f"the first: {first}. Get the checkpoint again."
+            )
+        return cast(PartT, frozen(part, device=device))
+
+    def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
+        """A tokenizer of the folder."""
+        if not any((self.folder / name / file).is_file() for file in _VOCABULARIES):
+            raise ConfigError(
+                f"model.checkpoint={self.folder}: no vocab.json in {name}/. Get the checkpoint again."
+            )
+        return cast(TokenizerT, kind.from_pretrained(self.folder, subfolder=name))
+
+    def scheduler(self, kind: type[SchedulerT]) -> SchedulerT:
+        """The folder's scheduler."""
+        found: SchedulerT = kind.from_pretrained(self.folder, subfolder="scheduler")  # type: ignore[attr-defined]
+        return found
+
+
+def frozen(part: nn.Module, *, device: torch.device) -> nn.Module:
+    """The same part on its device; nothing of it learns or drops out."""
+    return part.requires_grad_(False).eval().to(device=device)
+
+
+def adaptable_layers(family: Family, component: str, root: nn.Module) -> list[AdaptableLayer]:
+    """The denoiser's layers that belong to a group, in its own order; joined ones once."""
+    groups = {
+        name: group
+        for name, module in root.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and (group := layer_group(family, name)) is not None
+    }
+    return [
+        AdaptableLayer(
+            component=component, name=names[0], root=root, group=groups[names[0]], joined=names[1:]
+        )
+        for names in joined_members(family, groups)
+    ]
+
+
+def every_layer(parts: dict[str, nn.Module]) -> list[ModelLayer]:
+    """Every Linear and Conv2d of components by name."""
+    return [
+        ModelLayer(component=component, name=name, root=root)
+        for component, root in parts.items()
+        for name, module in root.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    ]
