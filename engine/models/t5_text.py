@@ -1,0 +1,71 @@
+"""Prompts as T5 encoders read them: rows of one length, padded, cut where they are longer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, T5EncoderModel
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class T5Tokens:
+    """B prompts of L tokens each."""
+
+    ids: Tensor  # [B, L] int64
+    mask: Tensor  # [B, L] int64: 1 for words and their end, 0 for padding
+    cut: list[str]  # prompts that are longer
+
+    @property
+    def capacity(self) -> int:
+        """Tokens of a prompt that are read, its end not counted."""
+        return self.ids.shape[1] - 1
+
+
+def read_t5_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, length: int) -> T5Tokens:
+    """The prompts as token ids, each with its end and padded to a length.
+
+    length  tokens of a row, its end counted
+    """
+    fitted = tokenizer(
+        list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    )
+    whole = tokenizer(list(prompts), verbose=False).input_ids
+    return T5Tokens(
+        ids=fitted.input_ids,
+        mask=fitted.attention_mask,
+        cut=[prompt for prompt, tokens in zip(prompts, whole, strict=True) if len(tokens) > length],
+    )
+
+
+def encode_t5(tokens: T5Tokens, text_encoder: T5EncoderModel, *, masked: bool = False) -> Tensor:
+    """The encoder's last states [B, L, D], float32.
+
+    masked  words do not see the padding, and the padding's own states become zeros; else padding is read
+            like words, as diffusers' pipelines have it
+    """
+    device = text_encoder.device
+    ids, mask = tokens.ids.to(device), tokens.mask.to(device)
+    if not masked:
+        states: Tensor = text_encoder(ids).last_hidden_state
+        return states.float()
+    states = text_encoder(ids, attention_mask=mask).last_hidden_state
+    return states.float() * mask[..., None]
+
+
+def warn_cut(cut: Iterable[str], said: set[str], *, capacity: int, remedy: str) -> None:
+    """Say once of each prompt that it is cut; `said` grows, since a prompt is encoded again and again.
+
+    remedy  what to do, e.g. "raise model.t5_token_length"
+    """
+    for prompt in cut:
+        if prompt not in said:
+            _log.warning("cut after %d tokens: %s. Shorten it, or %s.", capacity, prompt, remedy)
+            said.add(prompt)
