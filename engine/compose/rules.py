@@ -188,6 +188,8 @@ FREE: tuple[str, ...] = (
     "dry_run",
     "force",
     "model.family",
+    "model.default_sampler",
+    "model.default_timesteps",
     "model.weighted_captions",
     "lr_schedule.kind",
     "loss.kind",

@@ -18,6 +18,9 @@ BETWEEN = {  # options that a rule looks at together with others, or as words: a
     "model.prediction": [],  # every family so far predicts both; broken in a test of its own
     "model.token_length": ["model.token_length=100"],
     "model.default_layers": ["model.default_layers=[]"],
+    "model.zero_terminal_snr": ["model.zero_terminal_snr=true"],
+    "model.t5_attention_mask": ["model.t5_attention_mask=true"],
+    "noise.timesteps": ["noise.timesteps=uniform"],
     "network.layers": ["network.layers=[attention,attention]"],
     "optimizer.class_path": ["optimizer.class_path=AdamW"],
     "dataset.concept": ["dataset.concept=moon"],

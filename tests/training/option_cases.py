@@ -78,6 +78,22 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.token_length": Changes("model.token_length=150", LEARNT | DRAWN, READ),
     "model.weighted_captions": Changes("model.weighted_captions=true", LEARNT | DRAWN, READ),
     "model.clip_skip": Changes("model.clip_skip=2", LEARNT | DRAWN, READ),
+    "model.zero_terminal_snr": Changes(
+        "model.zero_terminal_snr=true",
+        LEARNT | DRAWN,
+        ("model.checkpoint={desk}/v_base", "model.prediction=v"),
+    ),
+    "model.guidance": Shown("tests/models/test_flux.py::test_guidance_changes_the_prediction"),
+    "model.t5_token_length": Shown("tests/models/test_sd3.py::test_a_longer_t5_text_is_read_further"),
+    "model.t5_attention_mask": Shown("tests/models/test_sd3.py::test_padding_of_t5_can_be_passed_over"),
+    "model.default_timesteps": Shown(
+        "tests/training/test_timestep_choice.py::test_the_models_own_habit_counts_where_nothing_is_asked"
+    ),
+    "model.default_timestep_shift": Shown(
+        "tests/training/test_timestep_choice.py::test_the_models_own_habit_counts_where_nothing_is_asked"
+    ),
+    "model.default_sampler": _drawn("model.default_sampler=euler"),
+    "model.default_sampling_steps": _drawn("model.default_sampling_steps=7"),
     "model.resolution": Changes("model.resolution=32", LEARNT | DRAWN, ()),
     "model.bucket_step": _learnt("model.bucket_step=16", of=PHOTOS),
     "model.default_lr": _paced("model.default_lr=1e-3"),
@@ -161,6 +177,17 @@ OPTIONS: dict[str, Changes | Shown] = {
     "dataset.bucket_reso_steps": _learnt("dataset.bucket_reso_steps=16", of=PHOTOS),
     "dataset.bucket_no_upscale": _learnt("dataset.bucket_no_upscale=true", of=PHOTOS),
     "noise.offset": _learnt("noise.offset=0.1"),
+    "noise.timesteps": Shown(
+        "tests/training/test_timestep_choice.py::"
+        "test_the_logit_normal_has_its_quartiles_at_the_sigmoid_of_the_normals"
+    ),
+    "noise.timestep_scale": Shown(
+        "tests/training/test_timestep_choice.py::test_the_scale_stretches_the_logits"
+    ),
+    "noise.timestep_shift": Shown(
+        "tests/training/test_timestep_choice.py::"
+        "test_a_shift_of_three_makes_the_middle_three_quarters_noise"
+    ),
     "loss.min_snr_gamma": _learnt("loss.min_snr_gamma=5"),
     "loss.kind": _learnt("loss.kind=huber"),
     "loss.huber_c": _learnt("loss.huber_c=0.5", of=HUBER),
