@@ -104,6 +104,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.models.facts",
         "engine.models.locate",
         "engine.models.fingerprint",
+        "engine.models.weight_headers",
         "engine.models.prompt_weights",
         "engine.optimizers.table",
         "engine.optimizers.build",

@@ -31,8 +31,12 @@ class FamilyFacts:
     predictions: tuple[Prediction, ...]  # what its checkpoints may predict
     layer_groups: tuple[tuple[LayerGroup, str], ...]  # group -> pattern on a module's whole name
     kohya_version: str  # ss_base_model_version of its LoRA files
+    recipe: str  # of conf/model, that messages recommend for it
+    index_file: str = "model_index.json"  # of a diffusers folder: says what it holds
+    text_width: int | None = None  # of what its published UNets are told of text; tells SD1 and SD2 apart
     denoiser: str = "unet"  # the part that is trained on
     text_encoders: tuple[str, ...] = ("text_encoder",)
+    text_conditioners: tuple[str, ...] = ()  # models between the text encoders and the denoiser
     tokenizers: tuple[str, ...] = ("tokenizer",)
     optional: tuple[str, ...] = ()  # parts that a folder may lack
     samplers: tuple[Sampler, ...] = _OF_DISCRETE
@@ -51,13 +55,13 @@ class FamilyFacts:
 
     @property
     def of_text(self) -> tuple[str, ...]:
-        """The parts that text goes through: each text encoder, each tokenizer."""
-        return (*self.text_encoders, *self.tokenizers)
+        """The parts that text goes through: each text encoder, what follows it, each tokenizer."""
+        return (*self.text_encoders, *self.text_conditioners, *self.tokenizers)
 
     @property
     def weighty(self) -> tuple[str, ...]:
         """The parts that have weights."""
-        return (self.denoiser, "vae", *self.text_encoders)
+        return (self.denoiser, "vae", *self.text_encoders, *self.text_conditioners)
 
 
 FAMILIES: dict[Family, FamilyFacts] = {
@@ -67,6 +71,8 @@ FAMILIES: dict[Family, FamilyFacts] = {
         predictions=(Prediction.epsilon, Prediction.v),
         layer_groups=_UNET_GROUPS,
         kohya_version="sd_v1",
+        recipe="sd15",
+        text_width=768,
     ),
     Family.sd2: FamilyFacts(
         title="Stable Diffusion 2",
@@ -74,6 +80,8 @@ FAMILIES: dict[Family, FamilyFacts] = {
         predictions=(Prediction.epsilon, Prediction.v),
         layer_groups=_UNET_GROUPS,
         kohya_version="sd_v2",
+        recipe="sd21",
+        text_width=1024,
     ),
     Family.sdxl: FamilyFacts(
         title="Stable Diffusion XL",
@@ -81,6 +89,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         predictions=(Prediction.epsilon, Prediction.v),
         layer_groups=_UNET_GROUPS,
         kohya_version="sdxl_base_v1-0",
+        recipe="sdxl",
         text_encoders=("text_encoder", "text_encoder_2"),
         tokenizers=("tokenizer", "tokenizer_2"),
     ),
@@ -97,6 +106,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
             (LayerGroup.modulation, r"transformer_blocks\.\d+\.norm1(_context)?\.linear"),
         ),
         kohya_version="sd3",
+        recipe="sd35_medium",
         denoiser="transformer",
         text_encoders=("text_encoder", "text_encoder_2", "text_encoder_3"),
         tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
@@ -125,6 +135,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
             ),
         ),
         kohya_version="flux1",
+        recipe="flux_dev",
         denoiser="transformer",
         text_encoders=("text_encoder", "text_encoder_2"),
         tokenizers=("tokenizer", "tokenizer_2"),
@@ -142,13 +153,20 @@ FAMILIES: dict[Family, FamilyFacts] = {
         layer_groups=(
             (LayerGroup.attention, r"transformer_blocks\.\d+\.attn[12]\.(to_[qkv]|to_out\.0)"),
             (LayerGroup.feed_forward, r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)"),
+            (LayerGroup.modulation, r"transformer_blocks\.\d+\.norm[123]\.linear_[12]"),
         ),
         kohya_version="anima",
+        recipe="anima",
+        index_file="modular_model_index.json",
         denoiser="transformer",
+        text_conditioners=("text_conditioner",),  # Qwen3's states in the places of T5's tokens
         tokenizers=("tokenizer", "t5_tokenizer"),
         samplers=_OF_FLOW,
     ),
 }
+
+# Hub ids, or how they begin, whose licence has to be accepted on their page before they can be fetched.
+GATED: tuple[str, ...] = ("black-forest-labs/FLUX.1-dev", "stabilityai/stable-diffusion-3")
 
 
 def layer_group(family: Family, module_name: str) -> LayerGroup | None:
@@ -163,19 +181,16 @@ def joined_members(family: Family, names: Iterable[str]) -> list[tuple[str, ...]
     """The same modules as layers of the files: most stand alone, some are one layer with their neighbours.
 
     names    of the denoiser's modules, in its own order
-    returns  each layer where the first of its modules stood
+    returns  each layer where the module stood that it is named after, the first in the table
     """
     present = list(names)
     known = frozenset(present)
-    layers: dict[str, tuple[str, ...]] = {}
-    taken: set[str] = set()
+    layers = []
     for name in present:
-        if name in taken:
-            continue
         members = next((found for found in _joined(family, name) if known.issuperset(found)), (name,))
-        layers[name] = members
-        taken.update(members)
-    return list(layers.values())
+        if members[0] == name:
+            layers.append(members)
+    return layers
 
 
 def _joined(family: Family, name: str) -> Iterable[tuple[str, ...]]:

@@ -21,7 +21,7 @@ def find_checkpoint(name: str) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    for marker in ("model_index.json", "config.json"):
+    for marker in ("model_index.json", "modular_model_index.json", "config.json"):
         found = try_to_load_from_cache(name, marker)
         if isinstance(found, str):
             return Path(found).parent

@@ -9,11 +9,12 @@ from PIL import Image
 from rich.console import Console
 from toys import composed, write_checkpoint, write_header_only
 
-from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint, read_header
+from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint
 from engine.compose.plan import num_parameters, plan_lines, print_plan
 from engine.compose.preflight import disk_problems, preflight
 from engine.config import ConfigError, LayerGroup, LoRAConfig, RunConfig
 from engine.config.sources import Sources
+from engine.models.weight_headers import read_header
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:
     bare = write_checkpoint(tmp_path / "bare")
     (bare / "vae/diffusion_pytorch_model.safetensors").unlink()
     expected = {
-        other: "holds a StableDiffusionXLPipeline, and model.family=sd1 is Stable Diffusion 1",
+        other: "this is a checkpoint of Stable Diffusion XL, and model.family=sd1 is Stable Diffusion 1. Use model=sdxl.",
         velocity: "model.prediction=epsilon: the checkpoint's scheduler says v_prediction. Set model.prediction=v.",
         half: "tokenizer is missing in it. Give a whole diffusers folder.",
         wordless: "no vocab.json or tokenizer.json in tokenizer/. Get it again.",

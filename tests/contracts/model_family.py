@@ -20,7 +20,7 @@ from engine.diffusion.discrete import DiscreteSchedule
 from engine.diffusion.flow import FlowSchedule
 from engine.diffusion.seeding import picture_noise
 from engine.models.checkpoint import load_family
-from engine.models.family import Conditioning, ModelFamily
+from engine.models.family import AdaptableLayer, Conditioning, ModelFamily
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.sampling.draw import DrawSettings, draw_pictures
 
@@ -248,7 +248,7 @@ class ModelFamilyContract:
         loaded = family.adaptable_layers()
         assert read.latent_factor == family.latent_factor
         assert {(layer.name, layer.group, layer.shape) for layer in read.layers} == {
-            (one.name, one.group, tuple(one.root.get_submodule(one.name).weight.shape)) for one in loaded
+            (one.name, one.group, _shape(one)) for one in loaded
         }
         assert len(read.layers) == len(loaded)
         assert all(isinstance(layer.group, LayerGroup) for layer in loaded)
@@ -334,6 +334,12 @@ def _at(config: ModelConfig, checkpoint: Path) -> ModelConfig:
 def _parts(checkpoint: Path) -> list[str]:
     rows = json.loads((checkpoint / "model_index.json").read_text())
     return [name for name, row in rows.items() if isinstance(row, list) and row[0] is not None]
+
+
+def _shape(layer: AdaptableLayer) -> tuple[int, ...]:
+    """Of its weight; the outputs of joined modules add up."""
+    weights = [layer.root.get_submodule(name).weight for name in (layer.name, *layer.joined)]
+    return (sum(len(weight) for weight in weights), *weights[0].shape[1:])
 
 
 def _weight_files(checkpoint: Path) -> dict[str, Path]:
