@@ -26,7 +26,7 @@ def sheet_part(sheet: SweepSheet) -> str:
     if not rows or not sheet.prompts:
         return (
             '<section id="pictures"><h2>Pictures</h2><p class="empty">There are no pictures of trials that '
-            "came to their end.</p></section>"
+            "came to their end and kept to the constraints.</p></section>"
         )
     prompts = sheet.prompts[:MAX_PROMPTS]
     scores = [cell.score for row in rows for cell in row.pictures.values()]

@@ -1,5 +1,6 @@
 """python -m sweeper ls | status | best | report | dashboard | stop | retry | export=KIND: studies."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,4 +31,10 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of "| head": the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

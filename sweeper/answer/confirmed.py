@@ -159,7 +159,7 @@ def _optimism(
     Without a confirmed default the plain value of the search minus the confirmed mean.
     """
     searched = {trial.number: trial for trial in complete_trials(record.trials, record.objectives)}
-    if of not in searched:
+    if of not in searched or of == BASELINE:  # the default is not chosen for what the search showed
         return {}
     found = {}
     for name, direction in record.objectives.items():

@@ -136,7 +136,7 @@ def _checked_engine(url: str, patience: float) -> "sqlalchemy.Engine":
 
 def _refusal(message: str) -> tuple[str, bool]:
     """What a driver's message means and what to do, and whether waiting may help."""
-    first = message.strip().splitlines()[-1] if message.strip() else "no reason given"
+    first = " ".join(message.strip().splitlines()[-1].split()) if message.strip() else "no reason given"
     lower = message.lower()
     if "password" in lower or "access denied" in lower or "authentication" in lower:
         return "the server refuses this user and password. Put the right ones into the URL.", False
