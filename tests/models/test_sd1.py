@@ -119,9 +119,8 @@ def test_the_same_weights_draw_another_picture_where_they_mean_v(tmp_path: Path)
 
 def test_a_prompt_that_is_too_long_is_cut_and_said(caplog: pytest.LogCaptureFixture) -> None:
     family = load_family(ModelConfig(checkpoint="demo/weights"), device=CPU, dtype=torch.float32)
-    fits, cut = family.encode_prompts(
-        ["red star " * 15, "red star " * 100]
-    )  # 2 x 15 words, start and end: 32
+    prompts = ["red star " * 15, "red star " * 100]  # 2 x 15 words, start and end: 32
+    fits, cut = family.encode_prompts(prompts)["hidden"]
     assert torch.equal(fits, cut)
     (record,) = caplog.records
     words = "red star " * 100

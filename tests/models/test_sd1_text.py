@@ -13,6 +13,7 @@ from engine.config import ConfigError, Family, ModelConfig, Sampler
 from engine.models import checkpoint as loading
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
+from engine.models.parts import PartsFolder
 from engine.sampling.draw import DrawSettings, draw_pictures
 from tests.models.tiny_sd1 import write_tiny_model
 
@@ -43,9 +44,9 @@ def test_clip_skip_of_two_reads_as_an_encoder_without_its_last_layer_does(load: 
     del pipeline.text_encoder.encoder.layers[-1]  # diffusers' own clip_skip fails with transformers 5.23
     with torch.no_grad():
         theirs, _ = pipeline.encode_prompt(prompts, CPU, 1, False)
-    ours = load(clip_skip=2).encode_prompts(prompts)
+    ours = hidden(load(clip_skip=2), prompts)
     assert torch.equal(ours, theirs)
-    assert not torch.allclose(ours, load().encode_prompts(prompts), atol=1e-3)
+    assert not torch.allclose(ours, hidden(load(), prompts), atol=1e-3)
 
 
 def test_a_layer_that_the_encoder_lacks_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +61,9 @@ def test_a_layer_that_the_encoder_lacks_is_refused(load: Load, monkeypatch: pyte
 
 def test_a_longer_length_adds_rows_that_read_the_rest(load: Load) -> None:
     first, second = "red star " * 37 + "red", "blue heart " * 9  # 75 tokens and 18
-    short, empty, rest = load().encode_prompts([first, "", second])
+    short, empty, rest = hidden(load(), [first, "", second])
     for length, num_rows in ((150, 2), (225, 3)):
-        both, alone = load(token_length=length).encode_prompts([first + " " + second, first])
+        both, alone = hidden(load(token_length=length), [first + " " + second, first])
         assert both.shape == (num_rows * 75 + 2, 16)
         assert torch.allclose(both[:76], short[:76], atol=1e-6)
         assert torch.allclose(both[76:151], rest[1:76], atol=1e-6)
@@ -72,7 +73,7 @@ def test_a_longer_length_adds_rows_that_read_the_rest(load: Load) -> None:
 
 def test_what_a_length_cuts_is_said_once(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     family = load(token_length=150)
-    fits, cut = family.encode_prompts(["red star " * 75, "red star " * 80])
+    fits, cut = hidden(family, ["red star " * 75, "red star " * 80])
     family.encode_prompts(["red star " * 80])
     assert torch.equal(fits, cut)
     (record,) = caplog.records
@@ -82,8 +83,8 @@ def test_what_a_length_cuts_is_said_once(load: Load, caplog: pytest.LogCaptureFi
 
 
 def test_weights_multiply_the_embeddings_of_their_words(load: Load) -> None:
-    plain = load().encode_prompts(["a red star", "a (red:1.5) star"])
-    found = load(weighted_captions=True).encode_prompts(["a red star", "a (red:1.5) [star]"])
+    plain = hidden(load(), ["a red star", "a (red:1.5) star"])
+    found = hidden(load(weighted_captions=True), ["a red star", "a (red:1.5) [star]"])
     assert torch.equal(found[0], plain[0])  # not a bit where there is no bracket
     assert not torch.allclose(plain[1], plain[0], atol=1e-3)  # without the option brackets are words
     strengths = torch.ones(77, 1)
@@ -103,21 +104,21 @@ def test_runs_that_differ_share_the_weights_and_read_by_their_own_options(
     reads: list[Path] = []
     real = loading.LOADERS[Family.sd1]
 
-    def noting(config: ModelConfig, folder: Path, **options: object) -> ModelFamily:
-        reads.append(folder)
-        return real(config, folder, **options)
+    def noting(config: ModelConfig, source: PartsFolder, **options: object) -> ModelFamily:
+        reads.append(source.folder)
+        return real(config, source, **options)
 
     monkeypatch.setattr(loading, "LOADERS", {Family.sd1: noting})
     monkeypatch.setattr(loading, "_loaded", {})
     one = load()
-    before = one.encode_prompts([PROMPT])
+    before = hidden(one, [PROMPT])
     other = load(clip_skip=2)
     assert len(reads) == 1
     assert one.adaptable_layers()[0].root is other.adaptable_layers()[0].root
     assert (one.config.clip_skip, other.config.clip_skip) == (1, 2)
-    assert not torch.allclose(other.encode_prompts([PROMPT]), before, atol=1e-3)
-    assert torch.equal(one.encode_prompts([PROMPT]), before)
-    assert torch.equal(load().encode_prompts([PROMPT]), before)  # and back again
+    assert not torch.allclose(hidden(other, [PROMPT]), before, atol=1e-3)
+    assert torch.equal(hidden(one, [PROMPT]), before)
+    assert torch.equal(hidden(load(), [PROMPT]), before)  # and back again
     assert load() is load() and len(reads) == 1
 
 
@@ -159,7 +160,7 @@ def test_pictures_are_drawn_from_the_text_that_is_trained_on(
     }
     pipeline = family.sampling_pipeline(Sampler.ddim)
     ours = pipeline(prompt=prompts, negative_prompt=negatives, **settings).images  # type: ignore[arg-type]
-    text = family.encode_prompts(prompts), family.encode_prompts(negatives)
+    text = hidden(family, prompts), hidden(family, negatives)
     theirs = pipeline.pipeline(  # type: ignore[attr-defined]
         prompt_embeds=text[0], negative_prompt_embeds=text[1], **settings
     ).images
@@ -186,6 +187,12 @@ def test_without_a_negative_prompt_guidance_leads_away_from_the_empty_one(load: 
 
     (found,) = draw_pictures(Unsaid(), [PROMPT], [1], settings)  # type: ignore[arg-type]
     assert found.image.tobytes() == expected.image.tobytes()
+
+
+def hidden(family: ModelFamily, prompts: list[str]) -> Tensor:
+    """The text encoder's states, [B, L, D]."""
+    (states,) = family.encode_prompts(prompts).values()
+    return states
 
 
 def _default(
