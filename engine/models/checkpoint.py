@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError
 
 from engine.config import ConfigError, Family, ModelConfig
+from engine.models.anima import load_anima
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
@@ -16,7 +17,7 @@ from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 
 Loader = Callable[..., ModelFamily]
-LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1}
+LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1, Family.anima: load_anima}
 
 _loaded: dict[tuple[str, str, str], ModelFamily] = {}
 

@@ -331,8 +331,13 @@ def _at(config: ModelConfig, checkpoint: Path) -> ModelConfig:
     return replace(config, checkpoint=str(checkpoint))
 
 
+def _index(checkpoint: Path) -> Path:
+    (file,) = checkpoint.glob("*model_index.json")  # modular_model_index.json of a modular pipeline
+    return file
+
+
 def _parts(checkpoint: Path) -> list[str]:
-    rows = json.loads((checkpoint / "model_index.json").read_text())
+    rows = json.loads(_index(checkpoint).read_text())
     return [name for name, row in rows.items() if isinstance(row, list) and row[0] is not None]
 
 
@@ -349,7 +354,7 @@ def _weight_files(checkpoint: Path) -> dict[str, Path]:
 
 def _copy(checkpoint: Path, folder: Path) -> Path:
     folder.mkdir()
-    shutil.copy(checkpoint / "model_index.json", folder)
+    shutil.copy(_index(checkpoint), folder)
     for part in _parts(checkpoint):
         shutil.copytree(checkpoint / part, folder / part)
     return folder
