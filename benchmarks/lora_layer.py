@@ -20,7 +20,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from engine.config import Family, LayerGroup, LoRAConfig
-from engine.models.facts import layer_group
+from engine.models.facts import FAMILIES, layer_group
 from engine.networks.lora import attach_lora
 
 
@@ -43,6 +43,7 @@ class Target:
     name: str
     root: nn.Module
     group: LayerGroup
+    joined: tuple[str, ...] = ()
     component: str = "unet"
 
 
@@ -52,7 +53,10 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(settings.threads)
     print(f"torch {torch.__version__}, {settings}")
     linear = [LayerGroup.attention, LayerGroup.feed_forward, LayerGroup.projections]
-    for title, groups in (("linear groups", linear), ("all groups", list(LayerGroup))):
+    for title, groups in (
+        ("linear groups", linear),
+        ("all groups", [group for group, _ in FAMILIES[Family.sd1].layer_groups]),
+    ):
         ours, theirs = _measure(settings, groups)
         pairs = [b / a for a, b in zip(ours, theirs, strict=True)]
         print(
@@ -77,7 +81,7 @@ def _measure(settings: Settings, groups: list[LayerGroup]) -> tuple[list[float],
 def _ours(settings: Settings, groups: list[LayerGroup]) -> Callable[[], None]:
     unet = _unet(settings)
     config = LoRAConfig(layers=groups, rank=settings.rank)
-    network = attach_lora(config, _targets(unet, groups), seed=0, device="cpu")
+    network = attach_lora(config, _targets(unet, groups), family=Family.sd1, seed=0, device="cpu")
     return _step(unet, _inputs(settings), network.zero_grad)
 
 

@@ -13,7 +13,7 @@ class Target(Protocol):
 
     @property
     def component(self) -> str:
-        """The part of the model: "unet", "text_encoder"."""
+        """The part of the model: "unet", "transformer", "text_encoder"."""
         ...
 
     @property
@@ -29,6 +29,11 @@ class Target(Protocol):
     @property
     def group(self) -> LayerGroup:
         """The group of layers that it belongs to."""
+        ...
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """Modules with the same input that are one layer with it in kohya's files, in their order."""
         ...
 
 

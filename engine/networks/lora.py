@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.config import LoRAConfig, effective_alpha
-from engine.networks.kohya_names import ALPHA, DOWN, UP, kohya_key
+from engine.config import Family, LoRAConfig, effective_alpha
+from engine.networks.kohya_names import ALPHA, DOWN, UP, has_swapped_halves, kohya_key
 from engine.networks.layer_choice import Target, choose_layers
 from engine.networks.lora_layers import LoRALayer, layer_shape, wrap_layer
 from engine.networks.slot_bank import SlotBank
@@ -24,23 +24,32 @@ class AttachedLayer:
     path: str  # module path inside root
     root: nn.Module
     layer: LoRALayer
+    joined: tuple[tuple[str, LoRALayer], ...] = ()  # path and layer of the modules that share its down
+    swapped: bool = False  # whether the halves of its outputs stand the other way round in files
+
+    @property
+    def modules(self) -> tuple[tuple[str, LoRALayer], ...]:
+        """Path and layer of every module that the layer stands for."""
+        return ((self.path, self.layer), *self.joined)
 
 
 def attach_lora(
-    config: LoRAConfig, targets: Sequence[Target], *, seed: int, device: torch.device | str
+    config: LoRAConfig, targets: Sequence[Target], *, family: Family, seed: int, device: torch.device | str
 ) -> "LoRANetwork":
     """Put a LoRA on the layers of config.layers; its weights are float32 whatever the base's dtype.
 
+    family  whose names the file's keys have
     Raises ConfigError if the model lacks a group asked for, ValueError if LoRA is not defined on a layer or
     its base is not frozen.
     """
-    return attach_loras([config], targets, seeds=[seed], device=device)
+    return attach_loras([config], targets, family=family, seeds=[seed], device=device)
 
 
 def attach_loras(
     configs: Sequence[LoRAConfig],
     targets: Sequence[Target],
     *,
+    family: Family,
     seeds: Sequence[int],
     device: torch.device | str,
     dtype: torch.dtype = torch.float32,
@@ -53,19 +62,32 @@ def attach_loras(
         raise ValueError(f"a rank must be at least 1: {[config.rank for config in configs]}")
     chosen = choose_layers(targets, configs[0].layers)
     width = max(config.rank for config in configs)
-    bases = [_free_module(target) for target in chosen]
+    bases = [[_free_module(target, name) for name in (target.name, *target.joined)] for target in chosen]
     shapes = [
-        layer_shape(base, component=target.component, rank=width)
-        for base, target in zip(bases, chosen, strict=True)
+        layer_shape(*modules, component=target.component, rank=width)
+        for modules, target in zip(bases, chosen, strict=True)
     ]
     bank = SlotBank(shapes, num_slots=len(configs), dtype=dtype, device=device)
     scales = [effective_alpha(config) / config.rank for config in configs]
     attached = []
-    for target, base, weights in zip(chosen, bases, bank.layers, strict=True):
-        layer = wrap_layer(base, weights, scales=scales, dropout=configs[0].dropout)
-        target.root.set_submodule(target.name, layer)
-        key = kohya_key(target.component, target.name)
-        attached.append(AttachedLayer(key=key, path=target.name, root=target.root, layer=layer))
+    for target, modules, own, others in zip(chosen, bases, bank.layers, bank.joined, strict=True):
+        layers = [
+            wrap_layer(base, weights, scales=scales, dropout=configs[0].dropout)
+            for base, weights in zip(modules, (own, *others), strict=True)
+        ]
+        paths = (target.name, *target.joined)
+        for path, layer in zip(paths, layers, strict=True):
+            target.root.set_submodule(path, layer)
+        attached.append(
+            AttachedLayer(
+                key=kohya_key(family, target.component, target.name),
+                path=target.name,
+                root=target.root,
+                layer=layers[0],
+                joined=tuple(zip(target.joined, layers[1:], strict=True)),
+                swapped=has_swapped_halves(family, target.component, target.name, layers[0].weight.shape),
+            )
+        )
     network = LoRANetwork(bank, attached, configs)
     for slot, seed in enumerate(seeds):
         network.initialise(slot, seed)
@@ -96,7 +118,7 @@ class LoRANetwork:
     @property
     def num_parameters(self) -> int:
         """How many numbers the first slot trains (its padding left out)."""
-        return sum(down.numel() + up.numel() for _, down, up in self._matrices(0))
+        return sum(down.numel() + sum(up.numel() for up in ups) for _, down, ups in self._matrices(0))
 
     def parameters(self, slot: int = 0) -> list[nn.Parameter]:
         """What an optimizer gets: a few long vectors; their gradients are cleared by zero_grad() here."""
@@ -112,35 +134,36 @@ class LoRANetwork:
 
     def train(self, mode: bool = True) -> None:
         """Switch the dropout of the LoRA; the base stays as it is."""
-        for attached in self.layers:
-            attached.layer.training = mode
+        for layer in self._modules():
+            layer.training = mode
 
     def enable(self, on: bool = True) -> None:
         """Whether the layers add anything to their base."""
-        for attached in self.layers:
-            attached.layer.enabled = on
+        for layer in self._modules():
+            layer.enabled = on
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """The base model alone, within a with statement."""
-        before = [attached.layer.enabled for attached in self.layers]
+        before = [layer.enabled for layer in self._modules()]
         self.enable(False)
         try:
             yield
         finally:
-            for attached, enabled in zip(self.layers, before, strict=True):
-                attached.layer.enabled = enabled
+            for layer, enabled in zip(self._modules(), before, strict=True):
+                layer.enabled = enabled
 
     def set_strength(self, strength: float) -> None:
         """Multiply the effect of the LoRA: 1 as trained, 0 none, -1 its opposite."""
-        for attached in self.layers:
-            attached.layer.strength = strength
+        for layer in self._modules():
+            layer.strength = strength
 
     def detach(self) -> None:
         """Put the very modules back that were there before; a second call does nothing."""
         for attached in self.layers:
-            if attached.root.get_submodule(attached.path) is attached.layer:
-                attached.root.set_submodule(attached.path, attached.layer.base)
+            for path, layer in attached.modules:
+                if attached.root.get_submodule(path) is layer:
+                    attached.root.set_submodule(path, layer.base)
 
     def initialise(self, slot: int, seed: int) -> None:
         """Start a slot afresh: down uniform as kohya and peft do (Kaiming, a = sqrt(5)), up zero.
@@ -155,8 +178,10 @@ class LoRANetwork:
     def state(self, slot: int = 0) -> dict[str, Tensor]:
         """Copies of a slot's weights on the CPU under kohya's names, in the shapes of its files."""
         state: dict[str, Tensor] = {}
-        for key, down, up in self._matrices(slot):
-            columns = up.t()  # (out, rank)
+        for attached, (key, down, ups) in zip(self.layers, self._matrices(slot), strict=True):
+            columns = torch.cat(ups, dim=1).t()  # (out, rank)
+            if attached.swapped:
+                columns = swap_halves(columns)
             shape = (*columns.shape, *[1] * (down.dim() - 2))
             state[f"{key}.{ALPHA}"] = torch.tensor(self.alphas[slot], dtype=torch.float32)
             state[f"{key}.{DOWN}"] = down.detach().to("cpu", copy=True)
@@ -172,25 +197,41 @@ class LoRANetwork:
         if problems:
             raise ValueError("these weights are not for this network:\n  " + "\n  ".join(problems))
         with torch.no_grad():
-            for key, down, up in self._matrices(slot):
+            for attached, (key, down, ups) in zip(self.layers, self._matrices(slot), strict=True):
                 down.copy_(state[f"{key}.{DOWN}"])
-                up.copy_(state[f"{key}.{UP}"].flatten(1).t())
+                rows = state[f"{key}.{UP}"].flatten(1)
+                if attached.swapped:
+                    rows = swap_halves(rows)
+                for up, part in zip(ups, rows.split([up.shape[1] for up in ups]), strict=True):
+                    up.copy_(part.t())
 
-    def _matrices(self, slot: int) -> Iterator[tuple[str, Tensor, Tensor]]:
-        # (key, down [rank, ...], up [rank, out]): views of a slot's own part, without padding
+    def _modules(self) -> Iterator[LoRALayer]:
         for attached in self.layers:
-            down, up = attached.layer.matrices.down.detach(), attached.layer.matrices.up.detach()
-            if self.bank.num_slots > 1:
-                down, up = down[slot], up[slot]
-            yield attached.key, down[: self.ranks[slot]], up[: self.ranks[slot]]
+            yield from (layer for _, layer in attached.modules)
+
+    def _matrices(self, slot: int) -> Iterator[tuple[str, Tensor, list[Tensor]]]:
+        # (key, down [rank, ...], up [rank, out] of each module): views of a slot's own part, without padding
+        for attached in self.layers:
+            matrices = [attached.layer.matrices.down, *(layer.matrices.up for _, layer in attached.modules)]
+            down, *ups = [self._part(matrix, slot) for matrix in matrices]
+            yield attached.key, down, ups
+
+    def _part(self, matrix: Tensor, slot: int) -> Tensor:
+        own = matrix.detach()[slot] if self.bank.num_slots > 1 else matrix.detach()
+        return own[: self.ranks[slot]]
 
 
-def _free_module(target: Target) -> nn.Module:
-    module = target.root.get_submodule(target.name)
+def swap_halves(rows: Tensor) -> Tensor:
+    """[2 n, ...] -> the second n rows, then the first."""
+    return rows.roll(len(rows) // 2, dims=0)
+
+
+def _free_module(target: Target, name: str) -> nn.Module:
+    module = target.root.get_submodule(name)
     if isinstance(module, LoRALayer):
-        raise ValueError(f"{target.name} carries a LoRA already; detach it first")
+        raise ValueError(f"{name} carries a LoRA already; detach it first")
     if any(parameter.requires_grad for parameter in module.parameters()):
-        raise ValueError(f"{target.name} is not frozen; call requires_grad_(False) on the {target.component}")
+        raise ValueError(f"{name} is not frozen; call requires_grad_(False) on the {target.component}")
     return module
 
 

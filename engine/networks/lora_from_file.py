@@ -1,5 +1,6 @@
 """A LoRA file of any trainer that writes kohya's keys, put on a model: each layer with its own rank."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from engine.config import ConfigError
+from engine.config import ConfigError, Family
+from engine.models.facts import FAMILIES, joined_members
 from engine.networks.files import LoRAFile, read_lora
-from engine.networks.kohya_names import ALPHA, DOWN, PREFIXES, UP, kohya_key
+from engine.networks.kohya_names import (
+    ALPHA,
+    DOWN,
+    PREFIXES,
+    UP,
+    has_swapped_halves,
+    kohya_key,
+    plain_key,
+)
+from engine.networks.lora import swap_halves
 from engine.networks.lora_layers import LoRALayer, layer_shape, wrap_layer
 from engine.networks.slot_bank import LayerShape, LayerWeights
 
@@ -38,6 +49,7 @@ _OTHER_KINDS = (
 )
 _WANTED = "Give a LoRA with kohya's keys (lora_unet_..., lora_te_...)"
 _MATRICES = (DOWN, UP, ALPHA)
+_PREFIXES = tuple({f"{prefix}_" for components in PREFIXES.values() for prefix in components.values()})
 
 
 class NamedLayer(Protocol):
@@ -45,7 +57,7 @@ class NamedLayer(Protocol):
 
     @property
     def component(self) -> str:
-        """The part of the model: "unet", "text_encoder"."""
+        """The part of the model: "unet", "transformer", "text_encoder"."""
         ...
 
     @property
@@ -63,10 +75,10 @@ class NamedLayer(Protocol):
 class _Pair:
     """One layer's part of a file, and where it goes."""
 
-    layer: NamedLayer
-    module: nn.Module  # what is there now
+    layers: tuple[NamedLayer, ...]  # one, or those that are one layer in the files
+    modules: tuple[nn.Module, ...]  # what is there now
     down: Tensor  # (rank, in) or (rank, in, kh, kw)
-    up: Tensor  # (rank, out)
+    ups: tuple[Tensor, ...]  # (rank, out) of each module
     scale: float  # alpha / rank
 
 
@@ -75,20 +87,14 @@ class FileLoRA:
 
     def __init__(self, pairs: Sequence[_Pair], *, device: torch.device) -> None:
         self._layers: list[tuple[NamedLayer, LoRALayer]] = []
+        self.num_layers = len(pairs)  # of the file; some are several modules of the model
         for pair in pairs:
-            weights = LayerWeights(
-                down=pair.down.to(device, torch.float32).contiguous(),
-                up=pair.up.to(device, torch.float32).contiguous(),
-            )
-            assert isinstance(pair.module, nn.Linear | nn.Conv2d)  # layer_shape refused all others
-            layer = wrap_layer(pair.module, weights, scales=[pair.scale], dropout=0.0)
-            pair.layer.root.set_submodule(pair.layer.name, layer)
-            self._layers.append((pair.layer, layer))
-
-    @property
-    def num_layers(self) -> int:
-        """How many layers the file changes."""
-        return len(self._layers)
+            down = pair.down.to(device, torch.float32).contiguous()
+            for place, module, up in zip(pair.layers, pair.modules, pair.ups, strict=True):
+                weights = LayerWeights(down=down, up=up.to(device, torch.float32).contiguous())
+                layer = wrap_layer(module, weights, scales=[pair.scale], dropout=0.0)
+                place.root.set_submodule(place.name, layer)
+                self._layers.append((place, layer))
 
     def set_strength(self, strength: float) -> None:
         """Multiply the effect: 1 as the file has it, 0 none, -1 its opposite."""
@@ -134,7 +140,7 @@ def read_kohya_lora(path: Path) -> LoRAFile:
 
 
 def attach_lora_file(
-    file: LoRAFile, layers: Sequence[NamedLayer], *, path: Path, device: torch.device
+    file: LoRAFile, layers: Sequence[NamedLayer], *, family: Family, path: Path, device: torch.device
 ) -> FileLoRA:
     """Put the LoRA on the layers that its keys name; weights are float32 whatever the base's dtype.
 
@@ -143,7 +149,7 @@ def attach_lora_file(
     raises  ConfigError naming the file and the first key of a layer that the model lacks or that has another
             shape; then nothing is attached
     """
-    by_key = {kohya_key(layer.component, layer.name): layer for layer in layers}
+    by_key = _layers_of_keys(layers, family)
     names = _layer_names(file.state)
     unknown = [name for name in names if name not in by_key]
     if unknown:
@@ -153,7 +159,25 @@ def attach_lora_file(
             f"{path}: {len(unknown)} of {len(names)} layers of this LoRA{whose} are not in the model, the "
             f"first: {unknown[0]}. Give the model that it was made for."
         )
-    return FileLoRA([_pair(file.state, name, by_key[name], path) for name in names], device=device)
+    pairs = [_pair(file.state, name, by_key[name], path, family=family) for name in names]
+    placed = [(layer.component, layer.name) for pair in pairs for layer in pair.layers]
+    twice = [place for place, count in Counter(placed).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{path}: {twice[0][1]} is adapted under two names. Give another file.")
+    return FileLoRA(pairs, device=device)
+
+
+def _layers_of_keys(layers: Sequence[NamedLayer], family: Family) -> dict[str, tuple[NamedLayer, ...]]:
+    """What each name of a file stands for: one layer of the model, or several that are one in the files."""
+    found: dict[str, tuple[NamedLayer, ...]] = {}
+    for component in dict.fromkeys(layer.component for layer in layers):
+        own = {layer.name: layer for layer in layers if layer.component == component}
+        joins = component == FAMILIES[family].denoiser
+        for names in joined_members(family, own) if joins else [(name,) for name in own]:
+            found[kohya_key(family, component, names[0])] = tuple(own[name] for name in names)
+        for name, layer in own.items():
+            found.setdefault(plain_key(family, component, name), (layer,))
+    return found
 
 
 def _kind_problem(keys: Sequence[str]) -> str | None:
@@ -167,7 +191,7 @@ def _kind_problem(keys: Sequence[str]) -> str | None:
     if not any("lora" in key for key in keys):
         return f"whole weights, to judge by {keys[0]}, and no LoRA. {_WANTED}"
     for key in keys:
-        if not key.startswith(tuple(f"{prefix}_" for prefix in PREFIXES.values())):
+        if not key.startswith(_PREFIXES):
             return f"{key} is of no part of a model that LoRAs are put on here. {_WANTED}"
         if key.partition(".")[2] not in _MATRICES:
             return f"{key} is none of {', '.join(_MATRICES)}. {_WANTED}"
@@ -193,37 +217,44 @@ def _layer_names(state: Mapping[str, Tensor]) -> list[str]:
     return list(dict.fromkeys(key.partition(".")[0] for key in state))
 
 
-def _pair(state: Mapping[str, Tensor], name: str, layer: NamedLayer, path: Path) -> _Pair:
+def _pair(
+    state: Mapping[str, Tensor], name: str, layers: tuple[NamedLayer, ...], path: Path, *, family: Family
+) -> _Pair:
     """One layer's matrices in the shapes of its base; ConfigError where they do not fit it."""
-    module = layer.root.get_submodule(layer.name)
-    if isinstance(module, LoRALayer):
-        raise ValueError(f"{layer.name} carries a LoRA already; detach it first")
+    modules = tuple(layer.root.get_submodule(layer.name) for layer in layers)
+    for layer, module in zip(layers, modules, strict=True):
+        if isinstance(module, LoRALayer):
+            raise ValueError(f"{layer.name} carries a LoRA already; detach it first")
     down, up = state[f"{name}.{DOWN}"], state[f"{name}.{UP}"]
     rank = down.shape[0] if down.dim() else 0
     try:
-        wanted = layer_shape(module, component=layer.component, rank=rank)
+        wanted = layer_shape(*modules, component=layers[0].component, rank=rank)
     except ValueError as error:
         raise ConfigError(f"{path}: {name}: {error}. Give another file.") from error
+    outputs = (wanted.num_outputs, *wanted.joined)
     if rank == 0 or not _fits(down, up, wanted):
         kernel = list(wanted.down[2:])
         raise ConfigError(
             f"{path}: {name}.{DOWN} is {list(down.shape)} and {UP} {list(up.shape)}; the model's layer takes "
-            f"[rank, {', '.join(map(str, [wanted.down[1], *kernel]))}] and [{wanted.num_outputs}, rank]. "
+            f"[rank, {', '.join(map(str, [wanted.down[1], *kernel]))}] and [{sum(outputs)}, rank]. "
             "Give the model that it was made for."
         )
     alpha = state.get(f"{name}.{ALPHA}")
+    rows = up.reshape(up.shape[0], rank)
+    if has_swapped_halves(family, layers[0].component, layers[0].name, (wanted.num_outputs, wanted.down[1])):
+        rows = swap_halves(rows)
     return _Pair(
-        layer=layer,
-        module=module,
+        layers=layers,
+        modules=modules,
         down=down.reshape(wanted.down),
-        up=up.reshape(up.shape[0], rank).t(),
+        ups=tuple(part.t() for part in rows.split(outputs)),
         scale=1.0 if alpha is None else float(alpha) / rank,  # kohya's: no alpha means rank
     )
 
 
 def _fits(down: Tensor, up: Tensor, wanted: LayerShape) -> bool:
     """Whether the matrices are of this layer; 1x1 kernels may be written out or left out."""
-    outer = (wanted.num_outputs, wanted.down[0])
+    outer = (wanted.num_outputs + sum(wanted.joined), wanted.down[0])
     return _plain(down.shape) == _plain(wanted.down) and _plain(up.shape) == outer
 
 

@@ -1,6 +1,8 @@
 """Linear and Conv2d layers with a low-rank addition: base(x) + alpha / rank * up(down(x)).
 
 With K slots the rows of a batch are slot-major: the first 1/K of them belong to slot 0, and so on.
+Modules that are one layer in files (query, key, value) share down and have columns of up of their own; each
+of them draws its own dropout.
 """
 
 from collections.abc import Sequence
@@ -121,11 +123,19 @@ class LoRAConv2d(LoRALayer):
         return F.conv2d(x, weight, None, base.stride, base.padding, base.dilation, groups)
 
 
-def layer_shape(base: nn.Module, *, component: str, rank: int) -> LayerShape:
-    """What a layer needs in the bank. Raises ValueError if LoRA is not defined on such a layer."""
+def layer_shape(base: nn.Module, *joined: nn.Module, component: str, rank: int) -> LayerShape:
+    """What a layer needs in the bank. Raises ValueError if LoRA is not defined on such a layer.
+
+    joined  Linear modules with the same input that are one layer with it
+    """
     if isinstance(base, nn.Linear):
-        return LayerShape(component=component, down=(rank, base.in_features), num_outputs=base.out_features)
-    if isinstance(base, nn.Conv2d) and base.groups == 1 and base.padding_mode == "zeros":
+        return LayerShape(
+            component=component,
+            down=(rank, base.in_features),
+            num_outputs=base.out_features,
+            joined=tuple(_joined_outputs(base, other) for other in joined),
+        )
+    if not joined and isinstance(base, nn.Conv2d) and base.groups == 1 and base.padding_mode == "zeros":
         down = (rank, base.in_channels, base.kernel_size[0], base.kernel_size[1])
         return LayerShape(component=component, down=down, num_outputs=base.out_channels)
     raise ValueError(f"LoRA goes on Linear and on ungrouped, zero-padded Conv2d layers, not on {base}")
@@ -139,6 +149,12 @@ def wrap_layer(
         return LoRALinear(base, weights, scales=scales, dropout=dropout)
     assert isinstance(base, nn.Conv2d)  # layer_shape refused everything else
     return LoRAConv2d(base, weights, scales=scales, dropout=dropout)
+
+
+def _joined_outputs(base: nn.Linear, other: nn.Module) -> int:
+    if isinstance(other, nn.Linear) and other.in_features == base.in_features:
+        return other.out_features
+    raise ValueError(f"one LoRA for several modules needs Linear ones of the same input: {base}, {other}")
 
 
 def _autocast(x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class LayerShape:
     component: str  # "unet", "text_encoder"; a component's layers lie together
     down: tuple[int, ...]  # (R, in) or (R, in, kh, kw)
     num_outputs: int  # the up matrix is kept transposed: (R, num_outputs)
+    joined: tuple[int, ...] = ()  # outputs of the further modules that are one layer with it
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,6 +38,7 @@ class SlotBank:
 
     weights, gradients  [K, P]
     layers              the layers' views, in the order of the shapes given
+    joined              the views of each layer's further modules: the same down, columns of their own of up
     sections            (name, start, stop) of the parts of a row, for learning rates of their own
     """
 
@@ -48,11 +50,11 @@ class SlotBank:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        width = sum(prod(shape.down) + shape.down[0] * shape.num_outputs for shape in shapes)
+        width = sum(prod(part) for _, members in _row_order(shapes) for _, _, part in members)
         self.weights = torch.zeros(num_slots, width, dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.weights)
         self.sections: list[tuple[str, int, int]] = []
-        views: dict[tuple[int, str], Tensor] = {}
+        views: dict[tuple[int, int], Tensor] = {}
         end = 0
         for name, members in _row_order(shapes):
             start = end
@@ -60,7 +62,11 @@ class SlotBank:
                 views[index, matrix] = self._leaf(end, shape)
                 end += prod(shape)
             self.sections.append((name, start, end))
-        self.layers = [LayerWeights(views[i, "down"], views[i, "up"]) for i in range(len(shapes))]
+        self.layers = [LayerWeights(views[i, _DOWN], views[i, 0]) for i in range(len(shapes))]
+        self.joined = [
+            tuple(LayerWeights(views[i, _DOWN], views[i, part]) for part in range(1, len(shape.joined) + 1))
+            for i, shape in enumerate(shapes)
+        ]
         self._parameters = [
             [nn.Parameter(self.weights[slot, start:stop]) for _, start, stop in self.sections]
             for slot in range(num_slots)
@@ -111,12 +117,20 @@ class SlotBank:
                 parameter.grad = self.gradients[slot, start:stop]
 
 
-_Member = tuple[int, str, tuple[int, ...]]  # index of the layer, which matrix, its shape
+_Member = tuple[int, int, tuple[int, ...]]  # index of the layer, which matrix, its shape
+_DOWN = -1  # the matrix down; from 0 on: up of the layer's own module and of those joined to it
 
 
 def _row_order(shapes: Sequence[LayerShape]) -> Iterator[tuple[str, list[_Member]]]:
     """The sections of a row: per component (in order of first appearance) all A, then all B."""
     for component in dict.fromkeys(shape.component for shape in shapes):
         members = [(i, shape) for i, shape in enumerate(shapes) if shape.component == component]
-        yield f"{component}.down", [(i, "down", shape.down) for i, shape in members]
-        yield f"{component}.up", [(i, "up", (shape.down[0], shape.num_outputs)) for i, shape in members]
+        yield f"{component}.down", [(i, _DOWN, shape.down) for i, shape in members]
+        yield (
+            f"{component}.up",
+            [
+                (i, part, (shape.down[0], outputs))
+                for i, shape in members
+                for part, outputs in enumerate((shape.num_outputs, *shape.joined))
+            ],
+        )

@@ -52,7 +52,9 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
         family = load_family(run.model, device=device, dtype=model_dtype(run.training))
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
         assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
-        network = attach_lora(run.network, family.adaptable_layers(), seed=run.seed, device=device)
+        network = attach_lora(
+            run.network, family.adaptable_layers(), family=run.model.family, seed=run.seed, device=device
+        )
     return Model(family=family, network=network)
 
 

@@ -74,7 +74,9 @@ def _draw(
     with console.status("loading the base model"):
         family = load_family(plan.run.model, device=device, dtype=model_dtype(plan.run.training))
     log = logging.getLogger(type(family).__module__)  # where a family says which prompts it cuts
-    network = attach_lora_file(file, family.every_layer(), path=plan.weights, device=device)
+    network = attach_lora_file(
+        file, family.every_layer(), family=plan.run.model.family, path=plan.weights, device=device
+    )
     try:
         network.set_strength(plan.strength)
         with without_idle_advice(log):

@@ -112,7 +112,10 @@ class ModelFamilyContract:
         network.zero_grad()
         answer = family.predict(self.latents(family), torch.tensor(self.timesteps), self.told(family))
         answer.square().mean().backward()
-        return {attached.key: attached.layer.matrices.up.grad.clone() for attached in network.layers}
+        return {
+            attached.key: torch.cat([layer.matrices.up.grad.flatten() for _, layer in attached.modules])
+            for attached in network.layers
+        }
 
     def test_latents_are_those_of_the_vae_scaled(
         self, family: ModelFamily, pipeline: DiffusionPipeline
@@ -205,7 +208,8 @@ class ModelFamilyContract:
     ) -> None:
         layers = family.adaptable_layers()
         groups = list(dict.fromkeys(layer.group for layer in layers))
-        network = attach_lora(LoRAConfig(rank=2, layers=groups), layers, seed=0, device=CPU)
+        lora, name = LoRAConfig(rank=2, layers=groups), family.config.family
+        network = attach_lora(lora, layers, family=name, seed=0, device=CPU)
         calls: list[str] = []
         for one in network.layers:
             one.layer.register_forward_hook(lambda *_: calls.append(""))

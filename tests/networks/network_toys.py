@@ -7,10 +7,10 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from engine.config import Family, LayerGroup, LoRAConfig
-from engine.models.facts import layer_group
+from engine.models.facts import FAMILIES, layer_group
 from engine.networks.lora import LoRANetwork
 
-ALL_GROUPS = list(LayerGroup)
+ALL_GROUPS = [group for group, _ in FAMILIES[Family.sd1].layer_groups]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Layer:
     name: str
     root: nn.Module
     group: LayerGroup
+    joined: tuple[str, ...] = ()
 
 
 def unet_targets(unet: nn.Module) -> list[Layer]:

@@ -11,6 +11,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from engine.config import Family
 from engine.networks.files import save_lora
 from engine.networks.lora import attach_lora
 
@@ -59,7 +60,7 @@ def test_diffusers_uses_every_key_and_gives_our_output(
 ) -> None:
     unet, text_encoder = tiny_unet(), tiny_text_encoder()
     on_unet, on_text = unet_targets(unet), text_targets(text_encoder)
-    network = attach_lora(lora(4, alpha=3.0), [*on_unet, *on_text], seed=1, device="cpu")
+    network = attach_lora(lora(4, alpha=3.0), [*on_unet, *on_text], family=Family.sd1, seed=1, device="cpu")
     before = say(unet, text_encoder)
     fill_up(network)
     ours = say(unet, text_encoder)

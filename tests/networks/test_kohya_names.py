@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel
 from network_toys import Layer, text_targets, unet_targets
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from engine.config import LayerGroup, LoRAConfig
+from engine.config import Family, LayerGroup, LoRAConfig
 from engine.networks.kohya_names import kohya_key
 from engine.networks.lora import LoRANetwork, attach_lora
 
@@ -49,7 +49,7 @@ def shapes(network: LoRANetwork) -> dict[str, list]:
 
 def attach(targets: list[Layer], *, rank: int) -> LoRANetwork:
     config = LoRAConfig(layers=sorted({t.group for t in targets}, key=str), rank=rank, alpha_ratio=0.5)
-    return attach_lora(config, targets, seed=0, device="meta")
+    return attach_lora(config, targets, family=Family.sd1, seed=0, device="meta")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def attach(targets: list[Layer], *, rank: int) -> LoRANetwork:
     ],
 )
 def test_key_of_a_layer(component: str, path: str, key: str) -> None:
-    assert kohya_key(component, path) == key
+    assert kohya_key(Family.sd1, component, path) == key
 
 
 def test_linear_groups_of_sd15_and_its_text_tower_give_the_keys_and_shapes_of_the_reference() -> None:
@@ -96,12 +96,12 @@ def test_all_groups_of_sd15_give_the_keys_and_shapes_of_the_reference() -> None:
     assert len(unet) == expected["n_unet_modules"] == 278
     found = {}
     for dim in (16, 8):  # the reference gives its 3x3 convolutions a rank of their own
-        targets = [target for target in unet if dims[kohya_key("unet", target.name)] == dim]
+        targets = [target for target in unet if dims[kohya_key(Family.sd1, "unet", target.name)] == dim]
         found.update(shapes(attach(targets, rank=dim)))
     reference = expected["state_dict_keys_shapes_dtypes"]
     assert found == {key: value for key, value in reference.items() if key.startswith("lora_unet_")}
 
 
 def test_no_two_layers_of_sd15_share_a_key() -> None:
-    keys = [kohya_key("unet", target.name) for target in unet_targets(sd15_unet())]
+    keys = [kohya_key(Family.sd1, "unet", target.name) for target in unet_targets(sd15_unet())]
     assert len(set(keys)) == len(keys)

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from engine.config import Family
 from engine.networks.lora import attach_lora
 from tests.compose.toys import CONF
 from tests.contracts.network import Network, NetworkContract
@@ -10,7 +11,7 @@ from tests.networks.network_toys import lora, unet_targets
 
 class TestLora(NetworkContract):
     def attach(self, unet: nn.Module, *, seed: int = 0) -> Network:
-        return attach_lora(lora(), unet_targets(unet), seed=seed, device="cpu")
+        return attach_lora(lora(), unet_targets(unet), family=Family.sd1, seed=seed, device="cpu")
 
 
 def test_every_shipped_network_is_held_to_the_contract() -> None:

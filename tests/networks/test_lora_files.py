@@ -84,15 +84,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from engine.config import LayerGroup, LoRAConfig
+from engine.config import Family, LayerGroup, LoRAConfig
 from engine.networks.files import save_lora
 from engine.networks.lora import attach_lora
 
 root = torch.nn.ModuleDict({"a": torch.nn.Linear(30, 40), "b": torch.nn.Conv2d(30, 40, 3)})
 root.requires_grad_(False)
-targets = [SimpleNamespace(component="unet", name=n, root=root, group=LayerGroup.attention) for n in "ab"]
+given = dict(component="unet", root=root, group=LayerGroup.attention, joined=())
+targets = [SimpleNamespace(name=n, **given) for n in "ab"]
 config = LoRAConfig(layers=[LayerGroup.attention], rank=4)
-state = attach_lora(config, targets, seed=3, device="cpu").state()
+state = attach_lora(config, targets, family=Family.sd1, seed=3, device="cpu").state()
 metadata = {word: "1" for word in {"ss_seed", "ss_steps", "ss_v2", "ss_network_dim"}}
 save_lora(Path(sys.argv[1]), state, metadata, dtype=torch.float16)
 """

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from test_kohya_names import clip_l, sd15_unet
 from torch import Tensor, nn
 
-from engine.config import ConfigError, LayerGroup, LoRAConfig, ModelConfig, Sampler
+from engine.config import ConfigError, Family, LayerGroup, LoRAConfig, ModelConfig, Sampler
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily, ModelLayer
 from engine.networks.files import LoRAFile, read_lora, save_lora
@@ -62,7 +62,9 @@ def toy_state() -> dict[str, Tensor]:
 
 def put_on(root: nn.Module, state: dict[str, Tensor]) -> FileLoRA:
     file = LoRAFile(state=state, metadata={})
-    return attach_lora_file(file, layers_of(unet=root), path=Path("some.safetensors"), device=CPU)
+    return attach_lora_file(
+        file, layers_of(unet=root), family=Family.sd1, path=Path("some.safetensors"), device=CPU
+    )
 
 
 def test_a_linear_adds_alpha_by_rank_times_up_of_down_by_hand() -> None:
@@ -124,7 +126,11 @@ def test_detaching_puts_the_very_modules_back() -> None:
 def trained(family: ModelFamily, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
     """A file of a LoRA with effect, and the pixels that the network itself draws."""
     network = attach_lora(
-        LoRAConfig(rank=3, alpha=2.0, layers=ALL_GROUPS), family.adaptable_layers(), seed=0, device=CPU
+        LoRAConfig(rank=3, alpha=2.0, layers=ALL_GROUPS),
+        family.adaptable_layers(),
+        family=Family.sd1,
+        seed=0,
+        device=CPU,
     )
     try:
         fill_up(network)
@@ -158,7 +164,9 @@ def test_the_file_draws_what_the_trained_network_draws_bit_for_bit(
 ) -> None:
     path, expected = trained
     plain = pixels_of(family)
-    network = attach_lora_file(read_kohya_lora(path), family.every_layer(), path=path, device=CPU)
+    network = attach_lora_file(
+        read_kohya_lora(path), family.every_layer(), family=Family.sd1, path=path, device=CPU
+    )
     try:
         found = drawn_by(family, network)
     finally:
@@ -179,20 +187,22 @@ def test_layers_of_the_text_encoder_change_what_is_read(family: ModelFamily) -> 
         if one.component == "text_encoder" and one.name.endswith("layers.0.self_attn.q_proj")
     ]
     module = layer.root.get_submodule(layer.name)
-    before = family.encode_prompts(PROMPTS)
+    before = family.encode_prompts(PROMPTS)["hidden"]
     draws = torch.Generator().manual_seed(1)
     key = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
     down = torch.randn(1, module.in_features, generator=draws)
     up = torch.randn(module.out_features, 1, generator=draws)
     file = LoRAFile(state={f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up}, metadata={})
-    network = attach_lora_file(file, family.every_layer(), path=Path("te.safetensors"), device=CPU)
+    network = attach_lora_file(
+        file, family.every_layer(), family=Family.sd1, path=Path("te.safetensors"), device=CPU
+    )
     try:
-        found = family.encode_prompts(PROMPTS)
+        found = family.encode_prompts(PROMPTS)["hidden"]
     finally:
         network.detach()
     with torch.no_grad():
         module.weight.add_(up @ down)
-        expected = family.encode_prompts(PROMPTS)
+        expected = family.encode_prompts(PROMPTS)["hidden"]
         module.weight.sub_(up @ down)
     assert (found - before).abs().max() > 0.01
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -215,7 +225,9 @@ def test_the_effect_of_a_layer_equals_the_reference(case: dict) -> None:
     root = nn.ModuleDict({name.removeprefix(prefix): base})
     state = {key: value for key, value in weights.items() if key.startswith(f"{name}.")}
     file = LoRAFile(state=state, metadata={})
-    network = attach_lora_file(file, layers_of(**{component: root}), path=Path("f"), device=CPU)
+    network = attach_lora_file(
+        file, layers_of(**{component: root}), family=Family.sd1, path=Path("f"), device=CPU
+    )
     layer = root[name.removeprefix(prefix)]
     x = tensors[f"{name}.x"]
     with torch.no_grad():
@@ -238,7 +250,11 @@ def test_every_key_of_kohyas_files_for_sd15_finds_its_layer(name: str) -> None:
     }
     layers = layers_of(unet=sd15_unet(), text_encoder=clip_l())
     network = attach_lora_file(
-        LoRAFile(state=state, metadata={}), layers, path=Path("f"), device=torch.device("meta")
+        LoRAFile(state=state, metadata={}),
+        layers,
+        family=Family.sd1,
+        path=Path("f"),
+        device=torch.device("meta"),
     )
     assert network.num_layers == golden["n_te_modules"] + golden["n_unet_modules"]
 
@@ -248,7 +264,11 @@ def test_ranks_and_alphas_are_each_layers_own() -> None:
     groups = {LayerGroup.attention: (2, 1.0), LayerGroup.convolutions: (5, 4.0)}
     networks = [
         attach_lora(
-            LoRAConfig(rank=rank, alpha=alpha, layers=[group]), unet_targets(unet), seed=1, device=CPU
+            LoRAConfig(rank=rank, alpha=alpha, layers=[group]),
+            unet_targets(unet),
+            family=Family.sd1,
+            seed=1,
+            device=CPU,
         )
         for group, (rank, alpha) in groups.items()
     ]
@@ -284,9 +304,9 @@ REFUSED = {
         "whole weights, to judge by model.diffusion_model",
     ),
     "inversion": ({"emb_params": [1, 5]}, "a textual inversion, to judge by emb_params"),
-    "sdxl": (
-        {"lora_te1_text_model_a.lora_up.weight": [3, 2]},
-        "lora_te1_text_model_a.lora_up.weight is of no part",
+    "cascade": (
+        {"lora_prior_unet_a.lora_up.weight": [3, 2]},
+        "lora_prior_unet_a.lora_up.weight is of no part",
     ),
     "odd end": (
         {f"{LINEAR}.diff": [3, 5]},
@@ -335,7 +355,9 @@ def test_layers_that_the_model_lacks_are_refused_and_nothing_is_attached() -> No
     state = {**toy_state(), **{key.replace("_a.", "_z."): value for key, value in toy_state().items()}}
     file = LoRAFile(state=state, metadata={"ss_base_model_version": "sdxl_base_v1-0"})
     with pytest.raises(ConfigError) as refused:
-        attach_lora_file(file, layers_of(unet=root), path=Path("xl.safetensors"), device=CPU)
+        attach_lora_file(
+            file, layers_of(unet=root), family=Family.sd1, path=Path("xl.safetensors"), device=CPU
+        )
     assert refused.value.problems == [
         "xl.safetensors: 1 of 3 layers of this LoRA, which was made for sdxl_base_v1-0, are not in the "
         "model, the first: lora_unet_z. Give the model that it was made for."
@@ -375,6 +397,6 @@ def test_a_second_network_on_the_same_layer_is_our_own_mistake() -> None:
     root = toy_root()
     layers = layers_of(unet=root)
     file = LoRAFile(state=toy_state(), metadata={})
-    attach_lora_file(file, layers, path=Path("f"), device=CPU)
+    attach_lora_file(file, layers, family=Family.sd1, path=Path("f"), device=CPU)
     with pytest.raises(ValueError, match="carries a LoRA already"):
-        attach_lora_file(file, layers, path=Path("f"), device=CPU)
+        attach_lora_file(file, layers, family=Family.sd1, path=Path("f"), device=CPU)

@@ -14,13 +14,13 @@ from network_toys import (
 )
 from torch import nn
 
-from engine.config import ConfigError, LayerGroup, LoRAConfig
+from engine.config import ConfigError, Family, LayerGroup, LoRAConfig
 from engine.networks.layer_choice import choose_layers
 from engine.networks.lora import attach_lora
 
 
 def attach(unet: nn.Module, *, seed: int = 7, config: LoRAConfig | None = None):
-    return attach_lora(config or lora(), unet_targets(unet), seed=seed, device="cpu")
+    return attach_lora(config or lora(), unet_targets(unet), family=Family.sd1, seed=seed, device="cpu")
 
 
 def test_choosing_groups_keeps_the_order_of_the_model() -> None:

@@ -6,6 +6,7 @@ from network_toys import fill_up, lora, tiny_unet, unet_inputs, unet_targets
 from torch import nn
 from torch.nn import functional as F
 
+from engine.config import Family
 from engine.networks.lora import LoRANetwork, attach_lora, attach_loras
 
 RANKS, ALPHAS, RATES = (2, 4, 3), (1.0, 4.0, 5.0), (1e-2, 3e-3, 1e-2)
@@ -15,12 +16,16 @@ ROWS = 2  # rows of a batch that each slot has
 def pack(unet: nn.Module) -> LoRANetwork:
     configs = [lora(rank, alpha=alpha) for rank, alpha in zip(RANKS, ALPHAS, strict=True)]
     targets = unet_targets(unet)
-    return attach_loras(configs, targets, seeds=[10, 11, 12], device="cpu", dtype=torch.float64)
+    return attach_loras(
+        configs, targets, family=Family.sd1, seeds=[10, 11, 12], device="cpu", dtype=torch.float64
+    )
 
 
 def alone(unet: nn.Module, slot: int) -> LoRANetwork:
     config = lora(RANKS[slot], alpha=ALPHAS[slot])
-    return attach_loras([config], unet_targets(unet), seeds=[10 + slot], device="cpu", dtype=torch.float64)
+    return attach_loras(
+        [config], unet_targets(unet), family=Family.sd1, seeds=[10 + slot], device="cpu", dtype=torch.float64
+    )
 
 
 def batch(slot: int, step: int) -> tuple[torch.Tensor, ...]:
@@ -126,4 +131,4 @@ def test_packed_slots_are_weighed_by_their_own_alpha_and_strength() -> None:
 
 def test_a_rank_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        attach_lora(lora(0), unet_targets(tiny_unet()), seed=0, device="cpu")
+        attach_lora(lora(0), unet_targets(tiny_unet()), family=Family.sd1, seed=0, device="cpu")

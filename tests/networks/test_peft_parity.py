@@ -6,6 +6,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.config import Family
 from engine.networks.kohya_names import kohya_key
 from engine.networks.lora import attach_loras
 
@@ -32,7 +33,7 @@ def peft_matrices(unet: nn.Module) -> dict[str, Tensor]:
     matrices = {}
     for name, module in unet.named_modules():
         if hasattr(module, "lora_A"):
-            key = kohya_key("unet", name)
+            key = kohya_key(Family.sd1, "unet", name)
             matrices[f"{key}.lora_down.weight"] = module.lora_A["default"].weight
             matrices[f"{key}.lora_up.weight"] = module.lora_B["default"].weight
     return matrices
@@ -41,7 +42,9 @@ def peft_matrices(unet: nn.Module) -> dict[str, Tensor]:
 def test_fifty_steps_equal_peft_within_a_billionth_of_the_trained_displacement() -> None:
     unet = tiny_unet(torch.float64)
     targets = unet_targets(unet)
-    ours = attach_loras([lora(RANK, alpha=ALPHA)], targets, seeds=[1], device="cpu", dtype=torch.float64)
+    ours = attach_loras(
+        [lora(RANK, alpha=ALPHA)], targets, family=Family.sd1, seeds=[1], device="cpu", dtype=torch.float64
+    )
     reference = peft_unet()
     theirs = peft_matrices(reference)
     start = {key: tensor for key, tensor in ours.state().items() if not key.endswith(".alpha")}

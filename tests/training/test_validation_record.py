@@ -317,7 +317,7 @@ def losses_of_fixed_weights(folder: Path, *options: str) -> Tensor:
     clock, console = Clock(), Console(quiet=True)
     family = load_family(run.model, device=torch.device("cpu"), dtype=model_dtype(run.training))
     config = LoRAConfig(rank=2, alpha=2, layers=[LayerGroup.attention])
-    network = attach_lora(config, family.adaptable_layers(), seed=8, device="cpu")
+    network = attach_lora(config, family.adaptable_layers(), family=run.model.family, seed=8, device="cpu")
     try:
         move(network)
         pictures = load_pictures(run, plan, family, clock=clock, console=console)
