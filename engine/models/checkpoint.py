@@ -15,6 +15,8 @@ from engine.models.locate import find_checkpoint
 from engine.models.parts import PartsFolder
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
+from engine.models.sd2 import load_sd2
+from engine.models.sdxl import load_sdxl
 
 Loader = Callable[..., ModelFamily]
 LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1, Family.anima: load_anima}

@@ -13,7 +13,7 @@ from engine.models.prompt_weights import WeightedText, parse_weights
 from engine.models.text_chunks import RowForm, chunk_tokens, chunk_weights
 
 if TYPE_CHECKING:
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -67,7 +67,29 @@ def encode_rows(rows: TokenRows, text_encoder: CLIPTextModel, *, clip_skip: int 
     else:
         hidden = text_encoder(ids, output_hidden_states=True).hidden_states  # the embeddings, each layer
         states = text_encoder.final_layer_norm(hidden[-clip_skip])
-    return join_rows(states.float().unflatten(0, rows.ids.shape[:2]), rows.weights.to(states.device))
+    return _joined(rows, states)
+
+
+def encode_rows_before_last(rows: TokenRows, text_encoder: CLIPTextModel) -> Tensor:
+    """The states that the last layer is given, float32; no layer norm follows.
+
+    returns  [B, n (W - 2) + 2, D]
+    Source: kohya's sd-scripts 0.10.1, SdxlTextEncodingStrategy.
+    """
+    ids = rows.ids.flatten(0, 1).to(text_encoder.device)
+    return _joined(rows, text_encoder(ids, output_hidden_states=True).hidden_states[-2])
+
+
+def encode_rows_and_pool(rows: TokenRows, text_encoder: CLIPTextModelWithProjection) -> tuple[Tensor, Tensor]:
+    """The same states, and the projected state of the first row's end, both float32.
+
+    returns  [B, n (W - 2) + 2, D] and [B, P]; weights change the first alone
+    Source: kohya's sd-scripts 0.10.1, SdxlTextEncodingStrategy.
+    """
+    ids = rows.ids.flatten(0, 1).to(text_encoder.device)
+    output = text_encoder(ids, output_hidden_states=True)
+    pooled = output.text_embeds.float().unflatten(0, rows.ids.shape[:2])
+    return _joined(rows, output.hidden_states[-2]), pooled[:, 0]
 
 
 def join_rows(states: Tensor, weights: Tensor) -> Tensor:
@@ -79,3 +101,7 @@ def join_rows(states: Tensor, weights: Tensor) -> Tensor:
     """
     weighted = states * weights[..., None]
     return torch.cat([weighted[:, 0, :1], weighted[:, :, 1:-1].flatten(1, 2), weighted[:, -1, -1:]], dim=1)
+
+
+def _joined(rows: TokenRows, states: Tensor) -> Tensor:
+    return join_rows(states.float().unflatten(0, rows.ids.shape[:2]), rows.weights.to(states.device))

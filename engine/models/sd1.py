@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,29 +10,25 @@ import torch
 from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
-from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import encode_rows, read_prompts
 from engine.models.family import (
-    AdaptableLayer,
     Conditioning,
-    LatentDistribution,
     ModelLayer,
     PipelineOutput,
     SamplingPipeline,
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
-from engine.models.noise_levels import sampling_scheduler, training_levels
-from engine.models.parts import PartsSource, adaptable_layers, every_layer
+from engine.models.noise_levels import sampling_scheduler
+from engine.models.parts import PartsSource, every_layer
 from engine.models.text_chunks import num_rows
+from engine.models.unet_family import UNetFamily
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-_log = logging.getLogger(__name__)
 
-
-class StableDiffusion1:
+class StableDiffusion1(UNetFamily["Parts"]):
     """The frozen parts of a Stable Diffusion 1 checkpoint; implements ModelFamily."""
 
     def __init__(
@@ -51,34 +46,7 @@ class StableDiffusion1:
                 f"model.clip_skip={config.clip_skip}: the text encoder has {num_layers} layers. "
                 f"Give at most {num_layers}."
             )
-        self.config = config
-        self.fingerprints = fingerprints
-        self.device = device
-        self.dtype = dtype
-        self._parts = parts
-        self._said_cut: set[str] = set()
-        self.schedule: NoiseSchedule = training_levels(parts.scheduler, config, device=device)
-        self.latent_channels: int = parts.vae.config.latent_channels
-        self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
-
-    def with_config(self, config: ModelConfig) -> StableDiffusion1:
-        """The same loaded parts under the options of another run."""
-        return StableDiffusion1(
-            config, parts=self._parts, fingerprints=self.fingerprints, device=self.device, dtype=self.dtype
-        )
-
-    @torch.no_grad()
-    def encode_images(self, pixels: Tensor) -> LatentDistribution:
-        """pixels [B, 3, H, W] in [-1, 1] -> scaled latents' mean and std [B, C, h, w], float32."""
-        posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
-        scale = self._parts.vae.config.scaling_factor
-        return LatentDistribution(mean=posterior.mean * scale, std=posterior.std * scale)
-
-    @torch.no_grad()
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
-        unscaled = latents.to(self.device, torch.float32) / self._parts.vae.config.scaling_factor
-        return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
+        super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
@@ -92,12 +60,7 @@ class StableDiffusion1:
             rows=num_rows(self.config.token_length),
             weighted=self.config.weighted_captions,
         )
-        for prompt in rows.cut:
-            if prompt not in self._said_cut:  # a prompt is encoded again for each picture
-                _log.warning(
-                    "cut after %d tokens: %s. Shorten it, or raise model.token_length.", rows.capacity, prompt
-                )
-        self._said_cut.update(rows.cut)
+        self._say_cut(rows)
         return {"hidden": encode_rows(rows, self._parts.text_encoder, clip_skip=self.config.clip_skip)}
 
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
@@ -110,21 +73,9 @@ class StableDiffusion1:
         )[0]
         return output.float()
 
-    def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The UNet's layers that belong to a group, in the model's own order."""
-        return adaptable_layers(self.config.family, "unet", self._parts.unet)
-
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear and Conv2d of the UNet and the text encoder."""
         return every_layer({"unet": self._parts.unet, "text_encoder": self._parts.text_encoder})
-
-    def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute the UNet's activations in the backward pass, or not."""
-        unet = self._parts.unet
-        if on:
-            unet.enable_gradient_checkpointing()
-        else:
-            unet.disable_gradient_checkpointing()
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusionPipeline around the loaded parts, its text from encode_prompts."""
