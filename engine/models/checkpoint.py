@@ -11,6 +11,7 @@ from engine.models.anima import load_anima
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
+from engine.models.flux import load_flux
 from engine.models.locate import find_checkpoint
 from engine.models.parts import PartsFolder
 from engine.models.quiet import quiet_loading
@@ -19,7 +20,7 @@ from engine.models.sd2 import load_sd2
 from engine.models.sdxl import load_sdxl
 
 Loader = Callable[..., ModelFamily]
-LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1, Family.anima: load_anima}
+LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1, Family.anima: load_anima, Family.flux: load_flux}
 
 _loaded: dict[tuple[str, str, str], ModelFamily] = {}
 
