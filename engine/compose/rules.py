@@ -13,6 +13,7 @@ from engine.compose.dataset_rules import (
     pictures_rule,
 )
 from engine.compose.family_rules import family_rule
+from engine.compose.file_rules import saves_rule
 from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
@@ -170,6 +171,7 @@ RULES: tuple[Rule, ...] = (
     network_rule,
     optimizer_rule,
     length_rule,
+    saves_rule,
     device_rule,
     pictures_rule,
     captions_rule,

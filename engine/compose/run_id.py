@@ -40,6 +40,9 @@ EXCLUDED: tuple[str, ...] = (
     "training.validation_images",
     "training.validation_timesteps",
     "training.checkpoint_every",
+    "training.save_every",  # files on the way; the weights go their way all the same
+    "training.save_every_epochs",
+    "training.keep_saves",
     "sampling",
     "evaluation",
     "tracking",

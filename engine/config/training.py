@@ -29,3 +29,6 @@ class TrainingConfig:
     validation_images: int = 8  # pictures that the fixed validation loss looks at; >= 1
     validation_timesteps: int = 4  # timesteps at which it looks at each; >= 1
     checkpoint_every: int = 100  # steps between checkpoints; 0 = only when interrupted
+    save_every: int = 0  # steps between weights files on the way: <name>-step000100.safetensors; 0 = none
+    save_every_epochs: int = 0  # the same in epochs: <name>-epoch0001.safetensors; 0 = none; not both
+    keep_saves: int | None = None  # so many of them, the last ones, stay in the run folder; null = all

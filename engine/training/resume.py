@@ -39,7 +39,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-    _flush_folder(folder)
+    flush_folder(folder)
     for older in _newest_first(folder)[_KEPT:]:
         older.unlink()
     for orphan in folder.glob(".*.partial"):
@@ -67,14 +67,15 @@ def drop_checkpoints(folder: Path) -> None:
         folder.rmdir()
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step*.pt"), reverse=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "posix":  # so that the rename itself survives a power cut
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, so that a rename survives a power cut."""
+    if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step*.pt"), reverse=True)

@@ -9,6 +9,7 @@ from engine.training.parts import load_model, load_pictures
 from engine.training.previews import BASE, FINAL, Gallery, plan_samples
 from engine.training.result import TrainResult, write_result
 from engine.training.run_folder import OpenedFolder
+from engine.training.saves import tell_idle_saves
 from engine.training.start import open_run_trackers
 from engine.training.tracking import Trackers
 from engine.training.validation_record import ValidationRecord, has_all_losses
@@ -27,6 +28,7 @@ def is_finished(earlier: TrainResult) -> bool:
 def revisit(job: Job, earlier: TrainResult, opened: OpenedFolder) -> TrainResult:
     """Draw, measure and score again where their options changed since; else only report what is there."""
     result = replace(earlier, reused=True)
+    tell_idle_saves(job.run, job.plan, ended=True, warn=job.warn)
     if earlier.outcome is not Outcome.completed:
         return result
     store = SampleFolder(job.plan.folder, plan_samples(job.run, job.plan))

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from engine.config.outcome import Outcome
 from engine.training.result import TrainResult
+from engine.training.saves import saved_files
 
 _EXIT_CODES = {Outcome.completed: 0, Outcome.pruned: 0, Outcome.interrupted: 130}
 GOES_ON = "The same command goes on from the last checkpoint."
@@ -45,6 +46,8 @@ def summary_lines(result: TrainResult, score_lines: Sequence[str], page: Path) -
         lines.append(GOES_ON)
     if result.outcome is Outcome.completed:
         lines += [*score_lines, f"weights  {result.weights}"]
+    if saves := saved_files(result.name, result.folder):
+        lines.append(f"on the way  {len(saves)} more, the last {saves[-1].name}")
     return [*lines, f"page     {page}", *result.tracker_lines]
 
 

@@ -1,4 +1,4 @@
-"""What happens around the steps: log, progress, validation, previews, checkpoints."""
+"""What happens around the steps: log, progress, validation, previews, saves, checkpoints."""
 
 import math
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from engine.training.parts import Model, Pictures
 from engine.training.previews import Gallery
 from engine.training.progress import TrainingProgress
 from engine.training.resume import Checkpoint, save_checkpoint
+from engine.training.saves import Saves, tell_idle_saves
 from engine.training.start import Start
 from engine.training.tracking import Trackers
 from engine.training.validation_record import ValidationRecord
@@ -35,6 +36,8 @@ class Watch:
         self._run = job.run
         self._model = model
         self._record = ValidationRecord(job, model, pictures.validation)
+        self._saves = Saves(job.run, job.plan, model.network)
+        tell_idle_saves(job.run, job.plan, ended=False, warn=job.warn)
         self._last: ValidationLosses | None = None  # of the weights after the last step
         self._start = start
         self._gallery = gallery
@@ -78,6 +81,9 @@ class Watch:
             stop = self._asks_to_stop(report.step, self._note(report.step, losses))
         if not last and _is_due(report.step, self._run.sampling.preview_every):
             self._gallery.draw_preview(report.step)
+        if self._saves.is_due(report.step):  # before a checkpoint: a run that goes on has all earlier ones
+            with self._job.clock.phase("saving"):
+                self._saves.write(report.step)
         if not last and _is_due(report.step, self._run.training.checkpoint_every):
             self.save()
         return stop

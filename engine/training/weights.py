@@ -18,8 +18,14 @@ def weights_path(run: RunConfig, folder: Path) -> Path:
 def save_weights(run: RunConfig, network: LoRANetwork, *, folder: Path, steps: int) -> Path:
     """Write the network as kohya's scripts, diffusers, ComfyUI and A1111 read it, in float32."""
     path = weights_path(run, folder)
-    save_lora(path, network.state(), lora_metadata(_facts(run, steps)), dtype=torch.float32)
+    write_weights(path, run, network, steps=steps, total_steps=steps)
     return path
+
+
+def write_weights(path: Path, run: RunConfig, network: LoRANetwork, *, steps: int, total_steps: int) -> None:
+    """Write the network as it is after so many of a run's steps."""
+    metadata = lora_metadata(_facts(run, steps)) | {"ss_max_train_steps": str(total_steps)}
+    save_lora(path, network.state(), metadata, dtype=torch.float32)
 
 
 def load_weights(run: RunConfig, network: LoRANetwork, *, folder: Path) -> Path:

@@ -207,6 +207,13 @@ OPTIONS: dict[str, Changes | Shown] = {
     "training.validate_every": Changes("training.validate_every=2", _VALIDATION),
     "training.validation_images": Changes("training.validation_images=2", _VALIDATION),
     "training.validation_timesteps": Changes("training.validation_timesteps=3", _VALIDATION),
+    "training.save_every": Changes("training.save_every=2", _FILES),
+    "training.save_every_epochs": Changes(
+        "training.save_every_epochs=1", _FILES, (*PHOTOS[:2], "training.steps=8")
+    ),
+    "training.keep_saves": Changes(
+        "training.keep_saves=1", _FILES, ("training.save_every=1", "sampling.num_prompts=0")
+    ),
     "training.checkpoint_every": Shown("test_a_checkpoint_is_there_after_every_so_many_steps"),
     "sampling.prompt_file": _drawn("sampling.prompt_file={desk}/prompts.txt"),
     "sampling.prompt_set": _drawn("sampling.prompt_set=luminance"),
