@@ -17,10 +17,18 @@ from engine.models.parts import PartsFolder
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 from engine.models.sd2 import load_sd2
+from engine.models.sd3 import load_sd3
 from engine.models.sdxl import load_sdxl
 
 Loader = Callable[..., ModelFamily]
-LOADERS: dict[Family, Loader] = {Family.sd1: load_sd1, Family.anima: load_anima, Family.flux: load_flux}
+LOADERS: dict[Family, Loader] = {
+    Family.sd1: load_sd1,
+    Family.sd2: load_sd2,
+    Family.sdxl: load_sdxl,
+    Family.sd3: load_sd3,
+    Family.flux: load_flux,
+    Family.anima: load_anima,
+}
 
 _loaded: dict[tuple[str, str, str], ModelFamily] = {}
 
