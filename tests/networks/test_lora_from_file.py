@@ -7,7 +7,6 @@ import pytest
 import torch
 from network_toys import ALL_GROUPS, fill_up, tiny_unet, unet_inputs, unet_targets
 from safetensors.torch import load_file, save_file
-from test_kohya_names import clip_l, sd15_unet
 from torch import Tensor, nn
 
 from engine.config import ConfigError, Family, LayerGroup, LoRAConfig, ModelConfig, Sampler
@@ -238,25 +237,6 @@ def test_the_effect_of_a_layer_equals_the_reference(case: dict) -> None:
         network.set_strength(1.0)
         first = layer(x).flatten()[:256]
     torch.testing.assert_close(first, tensors[f"{name}.y_lora.flat[:256]"], rtol=1e-5, atol=5e-6)
-
-
-@pytest.mark.parametrize("name", ["sd15_dim16_alpha8", "sd15_dim16_alpha8_conv8_4"])
-def test_every_key_of_kohyas_files_for_sd15_finds_its_layer(name: str) -> None:
-    golden = json.loads((GOLDEN / "e_lora_keys" / f"{name}.json").read_text())
-    shapes = golden["state_dict_keys_shapes_dtypes"]
-    state = {
-        key: torch.tensor(8.0) if key.endswith("alpha") else torch.empty(shape, device="meta")
-        for key, (shape, _) in shapes.items()
-    }
-    layers = layers_of(unet=sd15_unet(), text_encoder=clip_l())
-    network = attach_lora_file(
-        LoRAFile(state=state, metadata={}),
-        layers,
-        family=Family.sd1,
-        path=Path("f"),
-        device=torch.device("meta"),
-    )
-    assert network.num_layers == golden["n_te_modules"] + golden["n_unet_modules"]
 
 
 def test_ranks_and_alphas_are_each_layers_own() -> None:
