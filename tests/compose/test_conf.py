@@ -16,7 +16,8 @@ FILES_OF_DATASETS = {"kohya_toml": "photos.toml", "subsets": "photos.yaml"}
 @pytest.mark.parametrize("file", FILES, ids=[file.relative_to(CONF).as_posix() for file in FILES])
 def test_shipped_file_composes_and_breaks_no_rule(file) -> None:  # type: ignore[no-untyped-def]
     sign = "+" if file.parent.name == "experiment" else ""
-    own = ["dataset.path=photos"] if file.stem in ("sd15", "kohya_folder") else []
+    is_model = file.parent.name == "model" and file.stem != "demo"
+    own = ["dataset.path=photos"] if is_model or file.stem == "kohya_folder" else []
     own += [f"dataset.config_file={FILES_OF_DATASETS[file.stem]}"] if file.stem in FILES_OF_DATASETS else []
     register()
     argv = check_overrides([f"{sign}{file.parent.name}={file.stem}", *own], CONF)

@@ -17,7 +17,7 @@ from engine.training.result import TrainResult
 from engine.training.train import train
 from evaluation.check import check_scoring
 from tests.compose.toys import CONF, composed
-from tests.models.tiny_sd1 import write_tiny_model
+from tests.models.tiny_recipes import TINY_CHECKPOINTS
 from tests.training.option_desk import read_tensors, write_kohya, write_photos
 from tests.training.toy_runs import SMALL
 
@@ -46,9 +46,10 @@ class Trials:
     def _train(self, file: str) -> TrainResult:
         group, _, name = file.partition("/")
         own = [f"{group}={name}"] if name else []
-        if file == "model/sd15":
-            own += [f"model.checkpoint={self.folder / 'tiny'}", "dataset.resolution=64"]
-        if file in ("model/sd15", "dataset/folder"):
+        if group == "model" and name in TINY_CHECKPOINTS:
+            TINY_CHECKPOINTS[name](self.folder / name)
+            own += [f"model.checkpoint={self.folder / name}", "dataset.resolution=64"]
+        if name in TINY_CHECKPOINTS or file == "dataset/folder":
             own += [f"dataset.path={self.folder / 'photos'}"]
         if file == "dataset/kohya_folder":
             own += [f"dataset.path={self.folder / 'kohya'}", f"dataset.reg_path={self.folder / 'reg'}"]
@@ -78,7 +79,6 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
         f"general: {{num_repeats: 2}}\ndatasets:\n- subsets:\n  - image_dir: {folder / 'photos'}\n"
         f"- resolution: [64, 32]\n  batch_size: 1\n  subsets:\n  - image_dir: {folder / 'photos'}\n"
     )
-    write_tiny_model(folder / "tiny")
     return Trials(folder, {})
 
 
@@ -114,7 +114,7 @@ def test_a_small_run_with_the_file_ends_and_holds_what_it_states(trials: Trials,
     assert (result.outcome, result.steps_done) == (Outcome.completed, 3)
     assert result.weights is not None and result.weights.is_file()
     config = OmegaConf.create(read_run_yaml(result.folder).config)
-    replaced = (LENGTH, "model.checkpoint") if file == "model/sd15" else (LENGTH,)
+    replaced = (LENGTH, "model.checkpoint") if result.name in TINY_CHECKPOINTS else (LENGTH,)
     for path, value in stated(file).items():
         held = OmegaConf.select(config, path)
         if value is not None and path not in replaced:

@@ -1,0 +1,27 @@
+"""A checkpoint that a test can make for each recipe of conf/model/ that needs one."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from tests.models.tiny_anima import write_tiny_anima
+from tests.models.tiny_flux import write_tiny_flux
+from tests.models.tiny_sd1 import write_tiny_model
+from tests.models.tiny_sd2 import write_tiny_sd2
+from tests.models.tiny_sd3 import write_tiny_sd3
+from tests.models.tiny_sdxl import write_tiny_sdxl
+
+TINY_CHECKPOINTS: dict[str, Callable[[Path], None]] = {
+    "sd15": write_tiny_model,
+    "sd21": partial(write_tiny_sd2, prediction="v_prediction"),
+    "sd21_base": write_tiny_sd2,
+    "sdxl": write_tiny_sdxl,
+    "pony": write_tiny_sdxl,
+    "illustrious": write_tiny_sdxl,
+    "sd3_medium": write_tiny_sd3,
+    "sd35_medium": partial(write_tiny_sd3, is_35=True),
+    "sd35_large": partial(write_tiny_sd3, is_35=True),
+    "flux_dev": write_tiny_flux,
+    "flux_schnell": partial(write_tiny_flux, is_dev=False),
+    "anima": write_tiny_anima,
+}
