@@ -3,13 +3,7 @@
 from pathlib import Path
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    EulerDiscreteScheduler,
-    SchedulerMixin,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from demo.folder import WEIGHTS
@@ -17,13 +11,15 @@ from demo.folder import WEIGHTS
 WIDTHS = (16, 24)  # of the text encoders: with equal ones a loader could take one for the other unnoticed
 POOLED = 20  # numbers of the second's projection
 SIZE_CHANNELS = 256  # numbers that each of the six sizes becomes, as published
-PUBLISHED_LEVELS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 
 
-def write_tiny_sdxl(folder: Path, *, scheduler: SchedulerMixin | None = None) -> None:
+def write_tiny_sdxl(
+    folder: Path, *, prediction: str = "epsilon", zero_terminal_snr: bool = False, says_so: bool = True
+) -> None:
     """A Stable Diffusion XL pipeline of random weights as diffusers writes it; the demo's words.
 
-    scheduler  the published one where none is given
+    zero_terminal_snr  the last timestep is pure noise
+    says_so            whether its scheduler tells; some checkpoints' do not
     """
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
@@ -58,7 +54,17 @@ def write_tiny_sdxl(folder: Path, *, scheduler: SchedulerMixin | None = None) ->
         text_encoder_2=CLIPTextModelWithProjection(_text_config(WIDTHS[1], "gelu", layers=2)),
         tokenizer=CLIPTokenizer.from_pretrained(words, model_max_length=77),
         tokenizer_2=CLIPTokenizer.from_pretrained(words, model_max_length=77, pad_token="!"),
-        scheduler=scheduler or EulerDiscreteScheduler(**PUBLISHED_LEVELS, steps_offset=1),
+        scheduler=DDIMScheduler(
+            beta_schedule="scaled_linear",
+            beta_start=0.00085,
+            beta_end=0.012,
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+            prediction_type=prediction,
+            rescale_betas_zero_snr=zero_terminal_snr and says_so,
+            timestep_spacing="trailing" if zero_terminal_snr and says_so else "leading",
+        ),
         add_watermarker=False,
     ).save_pretrained(folder)
 
