@@ -20,7 +20,7 @@ from engine.models.checkpoint import load_family
 from engine.models.facts import FAMILIES
 from engine.models.family import AdaptableLayer, Conditioning, ModelFamily
 from engine.models.parts import adaptable_layers
-from tests.contracts.model_family import CPU, PROMPTS, ModelFamilyContract
+from tests.contracts.model_family import CPU, PROMPTS, ModelFamilyContract, random_tensor
 from tests.models.tiny_sd3 import write_tiny_sd3
 from tests.training.toy_runs import train_small
 
@@ -261,6 +261,28 @@ def test_each_picture_is_drawn_by_a_scheduler_of_its_own(load: Load) -> None:
     family = load()
     one, two = (family.sampling_pipeline(Sampler.flow_euler).pipeline.scheduler for _ in range(2))  # type: ignore[attr-defined]
     assert one is not two and one.config == two.config and one.config.shift == 3.0
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.5])
+def test_in_bfloat16_the_same_latents_are_drawn(folders: dict[bool, Path], guidance: float) -> None:
+    config = ModelConfig(
+        name="tiny", family=Family.sd3, checkpoint=str(folders[True]), prediction=Prediction.flow
+    )
+    family = load_family(config, device=CPU, dtype=torch.bfloat16)
+    pipeline = DiffusionPipeline.from_pretrained(folders[True], dtype=torch.bfloat16)
+    pipeline.set_progress_bar_config(disable=True)
+    settings = {
+        "latents": random_tensor(2, 16, 8, 6).bfloat16(),
+        "num_inference_steps": 3,
+        "guidance_scale": guidance,
+        "width": 48,
+        "height": 64,
+        "output_type": "latent",
+    }
+    draw = family.sampling_pipeline(Sampler.flow_euler)
+    ours = draw(prompt=PROMPTS, negative_prompt=None, **settings).images  # type: ignore[arg-type]
+    assert ours.dtype is torch.bfloat16
+    assert torch.equal(ours, pipeline(PROMPTS, **settings).images)
 
 
 def test_its_facts_name_every_text_encoder_and_that_t5_may_lack() -> None:
