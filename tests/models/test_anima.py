@@ -2,10 +2,10 @@
 
 import json
 import logging
-import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import CosmosTransformer3DModel, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
@@ -15,27 +15,21 @@ from PIL import Image
 from torch import Tensor
 
 from engine.config import Family, LayerGroup, ModelConfig, Prediction, Sampler
+from engine.config.outcome import Outcome
+from engine.diffusion.seeding import picture_noise
 from engine.models.anima import lend_resize, resize_nearest
 from engine.models.checkpoint import load_family
 from engine.models.facts import layer_group
 from engine.models.family import Conditioning, ModelFamily
-from engine.sampling.draw import DrawSettings
+from engine.networks.kohya_names import ALPHA, DOWN, UP, kohya_key
+from engine.networks.lora_from_file import attach_lora_file, read_kohya_lora
+from engine.sampling.draw import DrawSettings, draw_pictures
+from engine.training.result import TrainResult
 from tests.contracts.model_family import CPU, PROMPTS, ModelFamilyContract, random_tensor
 from tests.models.tiny_anima import LENGTH, write_tiny_anima
+from tests.training.toy_runs import train_small
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "e_lora_keys" / "anima_dim16_alpha8.json"
-# kohya's names are those of NVIDIA's own code.
-KOHYA_NAMES = {
-    "transformer_blocks": "blocks",
-    "attn1": "self_attn",
-    "attn2": "cross_attn",
-    "to_q": "q_proj",
-    "to_k": "k_proj",
-    "to_v": "v_proj",
-    "to_out.0": "output_proj",
-    "ff.net.0.proj": "mlp.layer1",
-    "ff.net.2": "mlp.layer2",
-}
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +62,7 @@ class TestTinyAnima(ModelFamilyContract):
 
     @pytest.fixture
     def pipeline(self, checkpoint: Path) -> ModularPipeline:
-        pipeline = ModularPipeline.from_pretrained(checkpoint)
-        pipeline.load_components(dtype=torch.float32)
-        pipeline.blocks.sub_blocks["denoise"].sub_blocks["text2image"].sub_blocks[
-            "denoise"
-        ].set_progress_bar_config(disable=True)
-        return pipeline
+        return _pipeline(checkpoint)
 
     def their_text(self, pipeline: DiffusionPipeline, prompts: list[str]) -> dict[str, Tensor]:
         text, conditioning = (
@@ -124,18 +113,7 @@ class TestTinyAnima(ModelFamilyContract):
     def their_picture(
         self, pipeline: DiffusionPipeline, prompt: str, noise: Tensor, settings: DrawSettings
     ) -> Image.Image:
-        pipeline.guider.guidance_scale = settings.guidance_scale
-        picture: Image.Image = pipeline(
-            prompt=prompt,
-            negative_prompt=settings.negative_prompt,
-            max_sequence_length=LENGTH,
-            latents=noise[:, :, None],
-            num_inference_steps=settings.steps,
-            width=settings.width,
-            height=settings.height,
-            output="images",
-        )[0]
-        return picture
+        return _draw(pipeline, prompt, noise, settings)
 
 
 @pytest.fixture
@@ -156,7 +134,9 @@ def test_the_groups_of_the_published_transformer_are_kohyas_layers() -> None:
     modules = json.loads(GOLDEN.read_text())["modules"]
     theirs = {key: row["org_weight_shape"] for key, row in modules.items() if key.startswith("lora_unet_")}
     assert len(shapes) == 280
-    assert list({_kohya_name(name): shape for name, shape in shapes.items()}.items()) == list(theirs.items())
+    assert list(
+        {kohya_key(Family.anima, "transformer", name): shape for name, shape in shapes.items()}.items()
+    ) == list(theirs.items())
 
 
 @pytest.mark.parametrize(
@@ -220,6 +200,47 @@ def test_the_velocity_is_taken_by_the_scheduler_as_noise_minus_latents(family: M
     assert torch.allclose(found, latents, atol=1e-5)
 
 
+def test_fifty_steps_on_four_pictures_lower_the_fixed_loss(trained: TrainResult) -> None:
+    losses = [loss for _, loss in trained.val_losses]
+    assert (trained.outcome, trained.steps_done) == (Outcome.completed, 50)
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_a_trained_lora_draws_its_picture_in_diffusers_alone(
+    trained: TrainResult, tiny: Path, family: ModelFamily
+) -> None:
+    """diffusers does not read kohya's keys of Anima: it is told of the same matrices by its own names."""
+    assert trained.weights is not None
+    settings = DrawSettings(
+        width=64,
+        height=64,
+        steps=4,
+        guidance_scale=3.0,
+        sampler=Sampler.flow_euler,
+        negative_prompt="a blue heart",
+    )
+    file, layers = read_kohya_lora(trained.weights), family.adaptable_layers()
+    (base,) = draw_pictures(family, PROMPTS[:1], [5], settings)
+    attached = attach_lora_file(
+        file, family.every_layer(), family=Family.anima, path=trained.weights, device=CPU
+    )
+    (ours,) = draw_pictures(family, PROMPTS[:1], [5], settings)
+    attached.detach()
+    state = {}
+    for name in [layer.name for layer in layers if layer.group is not LayerGroup.modulation]:
+        key = kohya_key(Family.anima, "transformer", name)
+        alpha, down, up = (file.state[f"{key}.{ending}"].float() for ending in (ALPHA, DOWN, UP))
+        state[f"transformer.{name}.lora_A.weight"] = down
+        state[f"transformer.{name}.lora_B.weight"] = up * (alpha / len(down))
+    assert len(state) * 3 == len(file.state) * 2  # all of the file
+    pipeline = _pipeline(tiny)
+    pipeline.load_lora_weights(state)
+    noise = picture_noise(PROMPTS[0], 5, (16, 8, 8))[None]
+    theirs = _draw(pipeline, PROMPTS[0], noise, settings)
+    assert _distance(ours.image, base.image) > 10 * _distance(ours.image, theirs)
+    assert _distance(ours.image, theirs) < 0.1
+
+
 def test_the_stand_in_takes_the_nearest_value() -> None:
     mask = torch.arange(16.0).view(1, 1, 4, 4)
     assert resize_nearest(mask, [2, 2], interpolation="nearest").tolist() == [[[[0, 2], [8, 10]]]]
@@ -238,10 +259,55 @@ def test_the_stand_in_is_lent_to_one_file_and_replaces_nothing(monkeypatch: pyte
     assert transformer_cosmos.transforms is real
 
 
-def _kohya_name(name: str) -> str:
-    for ours, theirs in KOHYA_NAMES.items():
-        name = re.sub(rf"\b{re.escape(ours)}\b", theirs, name)
-    return f"lora_unet_{name}".replace(".", "_")
+@pytest.fixture(scope="module")
+def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    folder = tmp_path_factory.mktemp("trained")
+    photos = folder / "photos"
+    photos.mkdir()
+    for index, colour in enumerate(("red", "green", "blue", "white")):
+        picture = Image.new("RGB", (64, 64), "black")
+        picture.paste(colour, (8 * index, 8, 32 + 8 * index, 40))
+        picture.save(photos / f"{colour}.png")
+        (photos / f"{colour}.txt").write_text(f"a {colour} star")
+    return train_small(
+        folder,
+        "model=anima",
+        f"model.checkpoint={tiny}",
+        f"dataset.path={photos}",
+        "dataset.resolution=64",
+        "training.steps=50",
+        "training.validate_every=50",
+        "training.validation_images=4",
+        "optimizer.lr=1e-2",
+        "network.rank=4",
+    )
+
+
+def _pipeline(checkpoint: Path) -> ModularPipeline:
+    pipeline = ModularPipeline.from_pretrained(checkpoint)
+    pipeline.load_components(dtype=torch.float32)
+    return pipeline
+
+
+def _draw(pipeline: ModularPipeline, prompt: str, noise: Tensor, settings: DrawSettings) -> Image.Image:
+    pipeline.guider.guidance_scale = settings.guidance_scale
+    picture: Image.Image = pipeline(
+        prompt=prompt,
+        negative_prompt=settings.negative_prompt,
+        max_sequence_length=LENGTH,
+        latents=noise[:, :, None],
+        num_inference_steps=settings.steps,
+        width=settings.width,
+        height=settings.height,
+        output="images",
+    )[0]
+    return picture
+
+
+def _distance(one: Image.Image, two: Image.Image) -> float:
+    """Mean difference of their values, 0 to 255."""
+    pixels = [np.asarray(image, dtype=np.float32) for image in (one, two)]
+    return float(np.abs(pixels[0] - pixels[1]).mean())
 
 
 def _channels(values: list[float]) -> Tensor:
