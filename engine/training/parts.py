@@ -69,7 +69,7 @@ def load_pictures(
         encode_images=family.encode_images if run.dataset.cache_latents else None,
         encode_prompts=family.encode_prompts if run.dataset.cache_text_embeddings else None,
         vae_fingerprint=family.fingerprints.vae,
-        text_fingerprint=family.fingerprints.text + ("+weights" if run.model.weighted_captions else ""),
+        text_fingerprint=_text_fingerprint(family),
         vae_dtype=torch.float32,
         text_dtype=family.dtype,
         latent_factor=family.latent_factor,
@@ -136,3 +136,11 @@ def choose_validation(feed: Feed, scan: Scan, count: int) -> ValidationSet:
             for index in chosen
         ],
     )
+
+
+def _text_fingerprint(family: ModelFamily) -> str:
+    """Of the text encoders, and of how they read: the options that the cache's key does not name."""
+    config = family.config
+    weights = "+weights" if config.weighted_captions else ""
+    mask = "+mask" if config.t5_attention_mask else ""
+    return f"{family.fingerprints.text}{weights}+t5:{config.t5_token_length}{mask}"

@@ -113,10 +113,17 @@ def test_the_key_is_of_everything_that_a_picture_depends_on(family: ModelFamily)
     keys += [
         picture_key(family, ONE, replace(SETTINGS, **{name: value})) for name, value in OTHER_SETTINGS.items()
     ]
-    for other in ({"clip_skip": 2}, {"token_length": 150}, {"weighted_captions": True}):
+    for other in (
+        {"clip_skip": 2},
+        {"token_length": 150},
+        {"weighted_captions": True},
+        {"t5_token_length": 512},
+        {"t5_attention_mask": True},
+        {"zero_terminal_snr": True},
+    ):
         config = replace(family.config, **other)
         keys.append(picture_key(family.with_config(config), ONE, SETTINGS))
-    assert len(set(keys)) == len(keys) == 4 + len(OTHER_SETTINGS) + 3
+    assert len(set(keys)) == len(keys) == 4 + len(OTHER_SETTINGS) + 6
     assert {*OTHER_SETTINGS, "batch_size"} == set(SETTINGS.__dataclass_fields__)
 
 
