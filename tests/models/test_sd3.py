@@ -293,7 +293,7 @@ def test_its_facts_name_every_text_encoder_and_that_t5_may_lack() -> None:
     assert facts.optional == ("text_encoder_3", "tokenizer_3") and facts.is_flow
 
 
-@pytest.mark.parametrize("recipe", ["sd3_medium", "sd35_medium"])
+@pytest.mark.parametrize("recipe", [pytest.param("sd3_medium", marks=pytest.mark.slow), "sd35_medium"])
 def test_fifty_steps_on_four_pictures_lower_the_fixed_loss(tmp_path: Path, recipe: str) -> None:
     write_tiny_sd3(tmp_path / "model", is_35=recipe == "sd35_medium")
     (tmp_path / "photos").mkdir()
