@@ -1,4 +1,4 @@
-"""Model families of real size without their files: random weights on the device, what is not trained on nowhere."""
+"""Model families of real size without their files: random weights for what is trained on, no others."""
 
 from __future__ import annotations
 
