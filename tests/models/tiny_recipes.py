@@ -16,6 +16,7 @@ TINY_CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     "sd21": partial(write_tiny_sd2, prediction="v_prediction"),
     "sd21_base": write_tiny_sd2,
     "sdxl": write_tiny_sdxl,
+    "sdxl_vpred": partial(write_tiny_sdxl, prediction="v_prediction", zero_terminal_snr=True),
     "pony": write_tiny_sdxl,
     "illustrious": write_tiny_sdxl,
     "sd3_medium": write_tiny_sd3,
