@@ -1,12 +1,12 @@
 """What must be true of this machine and its disk before anything is loaded, drawn or written."""
 
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.compose.checkpoint import checkpoint_problems
 from engine.compose.device import visible_device
+from engine.compose.folders import folder_problems
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
 from engine.compose.prompts import has_demo_list, needs_captions, plan_drawing, prompt_set_rule
@@ -17,6 +17,7 @@ from engine.compose.sources import (
     lacks_recipe_image_encoder,
     own_sources,
 )
+from engine.compose.weights_copy import copy_problems
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
 from engine.config.evaluation import PIXELS
 from engine.config.sources import Sources
@@ -69,6 +70,7 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
         *_evaluation_problems(run),
         *folder_problems("output_dir", run.output_dir),
         *folder_problems("cache_dir", run.cache_dir),
+        *copy_problems(run),
         *_tensorboard_problems(run),
     ]
     problems += check_args(run.optimizer, try_values=not (problems or refused))
@@ -132,30 +134,6 @@ def _evaluation_problems(run: RunConfig) -> list[str]:
             f"evaluation.references={evaluation.references}: no such file. Give a prompts.json, or a folder."
         )
     return problems
-
-
-def folder_problems(option: str, name: str) -> list[str]:
-    """Whether files can be made in a folder that may not be there yet; tried without making it."""
-    if not name.strip():
-        return [f"{option}=: empty. Give a folder."]
-    folder = Path(name).absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
-    if not existing.is_dir():
-        return [f"{option}={name}: {existing} is a file. Give another folder."]
-    if not os.access(existing, os.W_OK | os.X_OK) or not _takes_files(existing):
-        return [f"{option}={name}: {existing} can't be written to. Give another folder."]
-    return []
-
-
-def _takes_files(folder: Path) -> bool:
-    """Whether a file can really be made: rights alone don't tell of a read-only or full disk."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 def _tensorboard_problems(run: RunConfig) -> list[str]:

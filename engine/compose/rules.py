@@ -227,4 +227,5 @@ ON_DISK: tuple[str, ...] = (
     "evaluation.objectives",
     "evaluation.references",
     "tracking.tensorboard",
+    "files.copy_to",
 )

@@ -46,6 +46,7 @@ EXCLUDED: tuple[str, ...] = (
     "sampling",
     "evaluation",
     "tracking",
+    "files",
 )
 
 # Options that came after the first release of ids: left out at their default, so that known runs keep theirs.

@@ -10,6 +10,7 @@ from engine.config.dataset import (
 )
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
+from engine.config.files import FilesConfig
 from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
@@ -29,6 +30,7 @@ __all__ = [
     "DatasetConfig",
     "EvaluationConfig",
     "Family",
+    "FilesConfig",
     "HuberSchedule",
     "Interpolation",
     "LRScheduleConfig",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from engine.config.dataset import DatasetConfig
 from engine.config.evaluation import EvaluationConfig
+from engine.config.files import FilesConfig
 from engine.config.loss import LossConfig
 from engine.config.lr_schedule import LRScheduleConfig
 from engine.config.model import ModelConfig
@@ -37,3 +38,4 @@ class RunConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    files: FilesConfig = field(default_factory=FilesConfig)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from engine.config.outcome import Outcome
 from engine.sampling.sample_folder import SampleFolder
+from engine.training.copies import copy_weights
 from engine.training.job import Job
 from engine.training.parts import load_model, load_pictures
 from engine.training.previews import BASE, FINAL, Gallery, plan_samples
@@ -31,6 +32,8 @@ def revisit(job: Job, earlier: TrainResult, opened: OpenedFolder) -> TrainResult
     tell_idle_saves(job.run, job.plan, ended=True, warn=job.warn)
     if earlier.outcome is not Outcome.completed:
         return result
+    if earlier.weights is not None:
+        copy_weights(job, earlier.weights)
     store = SampleFolder(job.plan.folder, plan_samples(job.run, job.plan))
     wanted = bool(store.plan.prompts and store.plan.seeds)
     draws = wanted and not (store.has(BASE) and store.has(FINAL))

@@ -10,6 +10,7 @@ from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.config.outcome import Outcome
 from engine.sampling.sample_folder import SampleFolder
+from engine.training.copies import copy_weights
 from engine.training.failure import is_foreseen, name_failure
 from engine.training.interrupt import Interrupt
 from engine.training.job import Hooks, Job
@@ -86,6 +87,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     result.outcome, result.weights = Outcome.completed, weights
     _close(job, result)  # before the scores: a kill while scoring costs no training
     drop_checkpoints(start.checkpoints)
+    copy_weights(job, weights)
     job.score(result, trackers)
 
 

@@ -6,10 +6,10 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 
 from engine.compose.dead_options import dead_options
+from engine.compose.folders import folder_problems
 from engine.compose.load import load
 from engine.compose.placed import placed_in
 from engine.compose.plan import Plan
-from engine.compose.preflight import folder_problems
 from engine.compose.rules import broken_rules
 from engine.config import ConfigError
 from engine.data.fingerprints import dataset_fingerprint, picture_fingerprints
@@ -58,6 +58,11 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
     for dimension in plan.space.dimensions:
         if dimension.key.split(".")[0] in OWN_KEYS:
             yield f"{dimension.key}: nothing to search, since it does not change the run. Give one value."
+    if plan.defaults.files.copy_to is not None:
+        yield (
+            f"files.copy_to={plan.defaults.files.copy_to}: not in a sweep, whose trials share one name. "
+            "Leave it out; the best trial's weights are in the folder of the sweep."
+        )
     if not plan.defaults.evaluation.enabled and set(plan.objectives) != {"val_loss"}:
         yield "evaluation.enabled=false: a sweep needs scores. Leave it out."
     yield from folder_problems("hydra.sweeper.folder", plan.settings.folder)

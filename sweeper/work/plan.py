@@ -35,6 +35,7 @@ OWN_KEYS = (
     "force",
     "inspect",
     "tracking",
+    "files",
 )  # not of what is trained
 
 

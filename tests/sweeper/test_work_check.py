@@ -191,6 +191,13 @@ def test_scores_are_needed_unless_the_validation_loss_alone_decides() -> None:
     assert check_sweep(plan).objectives == {"val_loss": Direction.minimize}
 
 
+def test_a_folder_for_copies_is_refused() -> None:
+    assert told(*GRID, "files.copy_to=.") == [
+        "files.copy_to=.: not in a sweep, whose trials share one name. Leave it out; the best trial's "
+        "weights are in the folder of the sweep."
+    ]
+
+
 def test_pruning_needs_a_validation() -> None:
     typed = ("sweep=quick", "training.validate_every=0")
     assert "training.validate_every=0: pruning looks at the validation loss. Add pruner=none." in told(*typed)

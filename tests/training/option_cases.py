@@ -247,5 +247,6 @@ OPTIONS: dict[str, Changes | Shown] = {
     "tracking.project": Shown(_WANDB),
     "tracking.group": Shown(_WANDB),
     "tracking.tags": Shown(_WANDB),
+    "files.copy_to": Shown("tests/training/test_copies.py::test_the_weights_are_copied_and_only_once"),
     "tracking.tensorboard": Changes("tracking.tensorboard=true", _FILES),
 }
