@@ -2,22 +2,26 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.compose.show import show
-from engine.config import Family, LayerGroup, ModelConfig, Prediction
-from engine.models.facts import FAMILIES, GATED, FamilyFacts, joined_members, layer_group
+from engine.config import ConfigError, Family, LayerGroup, ModelConfig, Prediction
+from engine.models.facts import FAMILIES, GATED, PART_OPTIONS, FamilyFacts, joined_members, layer_group
+from engine.models.layouts import shapes_of
 from engine.models.locate import find_checkpoint, is_hub_id
+from engine.models.original_names import diffusers_names
+from engine.models.places import Place, find_places, given, is_weights_file, lies_in_parts
 from engine.models.weight_headers import (
     DamagedFileError,
     Weight,
     missing_shards,
     part_weights,
+    read_header,
     weight_files,
 )
+from engine.models.words import VOCABULARIES, has_words
 
-_VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
 _PREDICTIONS = {"epsilon": Prediction.epsilon, "v_prediction": Prediction.v}  # as schedulers write them
 _WANTED = '--include "*.json" "*.txt" "*/*.safetensors"'  # not the single files beside the folders
 
@@ -50,10 +54,15 @@ def checkpoint_problems(model: ModelConfig) -> list[str]:
     folder = find_checkpoint(name)
     if folder is None:
         return [_not_found(name)]
+    if is_weights_file(folder):
+        return _place_problems(model)
     index = FAMILIES[model.family].index_file
     if not any((folder / facts.index_file).is_file() for facts in FAMILIES.values()):
-        return [f"model.checkpoint={name}: not a diffusers folder (no {index} in it). Give one."]
-    return _family_problems(model, folder) or _part_problems(model, folder) + _text_problems(model, folder)
+        return [_no_diffusers_folder(name, folder, index)]
+    problems = _family_problems(model, folder) or _part_problems(model, folder) + _text_problems(
+        model, folder
+    )
+    return problems or (_place_problems(model) if lies_in_parts(model) else [])
 
 
 def read_checkpoint(model: ModelConfig) -> Checkpoint:
@@ -61,6 +70,8 @@ def read_checkpoint(model: ModelConfig) -> Checkpoint:
     folder = find_checkpoint(model.checkpoint or "")
     assert folder is not None, "checkpoint_problems comes first"
     facts = FAMILIES[model.family]
+    if lies_in_parts(model):
+        return _read_places(model, folder)
     weights = [weight for part in facts.weighty for weight in part_weights(folder / part)]
     return Checkpoint(
         folder=folder,
@@ -69,6 +80,54 @@ def read_checkpoint(model: ModelConfig) -> Checkpoint:
         num_values=sum(math.prod(weight.shape) for weight in weights),
         latent_factor=_latent_factor(folder / "vae" / "config.json"),
     )
+
+
+def _read_places(model: ModelConfig, base: Path) -> Checkpoint:
+    """The same of a model whose parts lie in files, or in several places."""
+    places, facts = find_places(model), FAMILIES[model.family]
+    weights = {part: _place_weights(place) for part, place in places.parts.items()}
+    denoiser = places.parts[facts.denoiser]
+    layers = (
+        _layers(model.family, weights[facts.denoiser])
+        if denoiser.found is None
+        else _original_layers(model.family, denoiser, weights[facts.denoiser])
+    )
+    every = [weight for part in weights.values() for weight in part]
+    return Checkpoint(
+        folder=base,
+        layers=layers,
+        num_bytes=sum(weight.num_bytes for weight in every),
+        num_values=sum(math.prod(weight.shape) for weight in every),
+        latent_factor=_latent_factor(places.parts["vae"].config / "config.json"),
+    )
+
+
+def _place_weights(place: Place) -> list[Weight]:
+    """The tensors of a part: of a file those behind its prefix, by their names there."""
+    if place.found is None:
+        return part_weights(place.path)
+    start = len(place.found.prefix)
+    return [
+        replace(weight, name=weight.name[start:])
+        for weight in read_header(place.path)
+        if weight.name.startswith(place.found.prefix)
+    ]
+
+
+def _original_layers(family: Family, place: Place, weights: list[Weight]) -> tuple[Layer, ...]:
+    """The layers of a denoiser in a file, under the names that they have once loaded."""
+    assert place.found is not None, "a folder's names are diffusers' already"
+    per_block = _json(place.config / "config.json").get("layers_per_block", 0)
+    layers = []
+    for name, shape in shapes_of(weights).items():
+        module = name.removesuffix(".weight")
+        if module == name:
+            continue
+        names = diffusers_names(place.found.form, module, layers_per_block=int(str(per_block)))
+        group = layer_group(family, names[0]) if names else None
+        if group is not None:
+            layers.append(Layer(name=names[0], group=group, shape=shape))
+    return tuple(layers)
 
 
 def _layers(family: Family, weights: list[Weight]) -> tuple[Layer, ...]:
@@ -97,9 +156,37 @@ def _latent_factor(config: Path) -> int:
     return int(2 ** (len(levels) - 1)) if isinstance(levels, list) else 8
 
 
+def _place_problems(model: ModelConfig) -> list[str]:
+    """What is missing of a model whose parts lie in files, or in several places."""
+    try:
+        places = find_places(model)
+    except ConfigError as error:
+        return error.problems
+    return [
+        problem
+        for place in places.parts.values()
+        if place.found is None and place.option != "checkpoint"
+        for problem in _weights_problems(place.option, given(model, place.option) or "", place.path)
+    ]
+
+
+def _no_diffusers_folder(name: str, folder: Path, index: str) -> str:
+    files = sorted(file.name for file in folder.glob("*.safetensors"))
+    if files:
+        return (
+            f"model.checkpoint={name}: not a diffusers folder (no {index} in it). "
+            f"Give the file, where it is a whole checkpoint: model.checkpoint={Path(name) / files[0]}."
+        )
+    what = "an empty folder" if not any(folder.iterdir()) else f"not a diffusers folder (no {index} in it)"
+    return f"model.checkpoint={name}: {what}. Give a diffusers folder, or a .safetensors file."
+
+
 def _not_found(name: str) -> str:
     if not is_hub_id(name):
-        return f"model.checkpoint={name}: not found. Give a diffusers folder: model.checkpoint=DIR."
+        return (
+            f"model.checkpoint={name}: not found. Give a diffusers folder: model.checkpoint=DIR, "
+            "or a .safetensors file."
+        )
     gate = ""
     if name.startswith(GATED):
         gate = (
@@ -162,23 +249,33 @@ def _wrong_family(model: ModelConfig, other: FamilyFacts | None, pipeline: objec
 def _part_problems(model: ModelConfig, folder: Path) -> list[str]:
     """Parts that are missing, whole or in part."""
     name, facts = model.checkpoint, FAMILIES[model.family]
-    missing = [part for part in facts.parts if part not in facts.optional and not (folder / part).is_dir()]
+    own = _given_parts(model)  # looked at where they lie
+    missing = [
+        part for part in facts.parts if part not in (*facts.optional, *own) and not (folder / part).is_dir()
+    ]
     if missing:
         are = "are" if len(missing) > 1 else "is"
         return [
             f"model.checkpoint={name}: {', '.join(missing)} {are} missing in it. "
             "Give a whole diffusers folder."
         ]
-    problems = _unpaired(model, folder)
+    problems = [] if own else _unpaired(model, folder)
     for part in facts.tokenizers:
-        if (folder / part).is_dir() and not any((folder / part / file).is_file() for file in _VOCABULARIES):
+        if part not in own and (folder / part).is_dir() and not has_words(folder / part):
             problems.append(
-                f"model.checkpoint={name}: no {' or '.join(_VOCABULARIES[:2])} in {part}/. Get it again."
+                f"model.checkpoint={name}: no {' or '.join(VOCABULARIES[:2])} in {part}/. Get it again."
             )
     for part in facts.weighty:
-        if (folder / part).is_dir():
-            problems += _weights_problems(name or "", folder / part)
+        if part not in own and (folder / part).is_dir():
+            problems += _weights_problems("checkpoint", name or "", folder / part)
     return problems
+
+
+def _given_parts(model: ModelConfig) -> tuple[str, ...]:
+    """Parts that options of their own give, and the tokenizers where any may come from elsewhere."""
+    options = PART_OPTIONS[model.family].items()
+    parts = [part for option, part in options if given(model, option) is not None]
+    return (*parts, *FAMILIES[model.family].tokenizers) if lies_in_parts(model) else ()
 
 
 def _unpaired(model: ModelConfig, folder: Path) -> list[str]:
@@ -195,18 +292,19 @@ def _unpaired(model: ModelConfig, folder: Path) -> list[str]:
     return problems
 
 
-def _weights_problems(name: str, part: Path) -> list[str]:
+def _weights_problems(option: str, name: str, part: Path) -> list[str]:
+    said = f"model.{option}={name}: "
     try:
         if not weight_files(part):
-            return [f"model.checkpoint={name}: no .safetensors file in {part.name}/. Convert its weights."]
+            return [f"{said}no .safetensors file in {part.name}/. Convert its weights."]
         if lost := missing_shards(part):
             return [
-                f"model.checkpoint={name}: {part.name}/ lacks {len(lost)} of its files, the first: "
+                f"{said}{part.name}/ lacks {len(lost)} of its files, the first: "
                 f"{lost[0]}. Get the checkpoint again."
             ]
         part_weights(part)
     except (DamagedFileError, OSError):
-        return [f"model.checkpoint={name}: a weights file in {part.name}/ is damaged. Copy it again."]
+        return [f"{said}a weights file in {part.name}/ is damaged. Copy it again."]
     return []
 
 

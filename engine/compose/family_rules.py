@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from engine.compose.show import show
 from engine.config import Family, HuberSchedule, LossKind, Prediction, RunConfig
 from engine.config.model import TOKEN_LENGTHS
-from engine.models.facts import FAMILIES
+from engine.models.facts import FAMILIES, PART_OPTIONS
 
 _CLIP_ONLY = (Family.sd1, Family.sd2, Family.sdxl)
 _FLOW = tuple(family for family, facts in FAMILIES.items() if facts.is_flow)
 _DISCRETE = tuple(family for family, facts in FAMILIES.items() if not facts.is_flow)
 _ON_DISCRETE = "is defined for epsilon and v models; {title} is a flow model"
 _ON_FLOW = "is defined for flow models; {title} is none"
+
+
+def _with_part(option: str) -> tuple[Family, ...]:
+    """The families that have the part which an option gives."""
+    return tuple(family for family, options in PART_OPTIONS.items() if option in options)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -33,6 +38,34 @@ FAMILY_OPTIONS: dict[str, FamilyOption] = {
         value=lambda run: run.model.clip_skip,
         why="{title} always reads the layer that it was trained on",
         off="1",
+    ),
+    "model.clip_l": FamilyOption(
+        families=_with_part("clip_l"),
+        is_on=lambda run: run.model.clip_l is not None,
+        value=lambda run: run.model.clip_l,
+        why="{title} has no such text encoder",
+        off="null",
+    ),
+    "model.clip_g": FamilyOption(
+        families=_with_part("clip_g"),
+        is_on=lambda run: run.model.clip_g is not None,
+        value=lambda run: run.model.clip_g,
+        why="{title} has no such text encoder",
+        off="null",
+    ),
+    "model.t5xxl": FamilyOption(
+        families=_with_part("t5xxl"),
+        is_on=lambda run: run.model.t5xxl is not None,
+        value=lambda run: run.model.t5xxl,
+        why="{title} has no T5",
+        off="null",
+    ),
+    "model.qwen3": FamilyOption(
+        families=_with_part("qwen3"),
+        is_on=lambda run: run.model.qwen3 is not None,
+        value=lambda run: run.model.qwen3,
+        why="{title} has no Qwen3",
+        off="null",
     ),
     "model.token_length": FamilyOption(
         families=_CLIP_ONLY,

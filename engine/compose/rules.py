@@ -17,6 +17,7 @@ from engine.compose.file_rules import saves_rule
 from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
+from engine.compose.side_rule import side_rule
 from engine.config import LoRAConfig, MixedPrecision, RunConfig, WandbMode
 from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES
@@ -179,6 +180,7 @@ RULES: tuple[Rule, ...] = (
     augmentation_rule,
     layout_rule,
     bucket_rule,
+    side_rule,
     sampling_rule,
     prompt_set_rule,
     evaluation_rule,
@@ -213,6 +215,12 @@ ON_DISK: tuple[str, ...] = (
     "output_dir",
     "cache_dir",
     "model.checkpoint",
+    "model.vae",
+    "model.clip_l",
+    "model.clip_g",
+    "model.t5xxl",
+    "model.qwen3",
+    "model.tokenizers",
     "model.encoder",
     "model.image_encoder",
     "optimizer.args",

@@ -51,6 +51,12 @@ EXCLUDED: tuple[str, ...] = (
 
 # Options that came after the first release of ids: left out at their default, so that known runs keep theirs.
 ADDED: tuple[str, ...] = (
+    "model.vae",
+    "model.clip_l",
+    "model.clip_g",
+    "model.t5xxl",
+    "model.qwen3",
+    "model.tokenizers",
     "model.t5_token_length",
     "model.t5_attention_mask",
     "model.guidance",

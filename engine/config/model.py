@@ -47,7 +47,13 @@ class ModelConfig:
 
     name: str = "demo"  # the recipe's own name; the default first part of the run folder
     family: Family = Family.sd1  # which family's code loads the checkpoint
-    checkpoint: str | None = None  # diffusers folder (looked up here, then in the project) or hub id
+    checkpoint: str | None = None  # diffusers folder (here, then in the project), hub id or .safetensors file
+    vae: str | None = None  # folder, hub id or .safetensors file in place of the checkpoint's own VAE
+    clip_l: str | None = None  # the same of the smaller CLIP; SD1, SDXL, SD3, FLUX
+    clip_g: str | None = None  # the same of the larger CLIP; SDXL, SD3
+    t5xxl: str | None = None  # the same of T5; SD3, FLUX
+    qwen3: str | None = None  # the same of Qwen3; Anima
+    tokenizers: str | None = None  # folder with tokenizer folders, named as the parts, or clip, t5, qwen
     prediction: Prediction = Prediction.epsilon  # what the checkpoint was trained to predict
     token_length: int = 75  # tokens of a caption that are read: 75, 150 or 225, in rows of the encoder's own
     t5_token_length: int = 256  # tokens of a caption that T5 reads; SD3 and FLUX

@@ -10,15 +10,17 @@ from engine.config import ConfigError, Family, ModelConfig
 from engine.models.anima import load_anima
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
-from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints
+from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints, placed_fingerprints
 from engine.models.flux import load_flux
 from engine.models.locate import find_checkpoint
-from engine.models.parts import PartsFolder
+from engine.models.parts import PartsFolder, PartsSource
+from engine.models.places import find_places, lies_in_parts
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 from engine.models.sd2 import load_sd2
 from engine.models.sd3 import load_sd3
 from engine.models.sdxl import load_sdxl
+from engine.models.single_file import SingleFile
 
 Loader = Callable[..., ModelFamily]
 LOADERS: dict[Family, Loader] = {
@@ -40,15 +42,14 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged,
              or an option does not go with it
     """
-    folder = _find(config)
-    fingerprints = checkpoint_fingerprints(folder, FAMILIES[config.family])
+    source, fingerprints = _source(config)
     key = (config.family.value + fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
         quiet_loading()
         _loaded.clear()  # one base at a time: two do not fit beside each other on most cards
         try:
             _loaded[key] = LOADERS[config.family](
-                config, PartsFolder(folder), fingerprints=fingerprints, device=device, dtype=dtype
+                config, source, fingerprints=fingerprints, device=device, dtype=dtype
             )
         except (OSError, ValueError, SafetensorError) as error:  # diffusers' and transformers', for damage
             cause = " ".join(str(error).split())
@@ -62,7 +63,15 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
 
 def fingerprints_of(config: ModelConfig) -> Fingerprints:
     """The fingerprints of the recipe's checkpoint, without loading it."""
-    return checkpoint_fingerprints(_find(config), FAMILIES[config.family])
+    return _source(config)[1]
+
+
+def _source(config: ModelConfig) -> tuple[PartsSource, Fingerprints]:
+    path = _find(config)
+    if lies_in_parts(config):
+        places = find_places(config)
+        return SingleFile(config, places), placed_fingerprints(config, places)
+    return PartsFolder(path), checkpoint_fingerprints(path, FAMILIES[config.family])
 
 
 def _find(config: ModelConfig) -> Path:
@@ -71,10 +80,10 @@ def _find(config: ModelConfig) -> Path:
         raise ConfigError(
             f"model.checkpoint=null: model={config.name} has no weights. Give a diffusers folder or a hub id."
         )
-    folder = find_checkpoint(name)
-    if folder is None or not (folder / FAMILIES[config.family].denoiser).is_dir():
+    path = find_checkpoint(name)
+    if path is None or not (path.is_file() or (path / FAMILIES[config.family].denoiser).is_dir()):
         raise ConfigError(
             f"model.checkpoint={name}: no such folder here, nor in the local hub cache. "
-            "Give a diffusers folder (with model_index.json) or a hub id."
+            "Give a diffusers folder (with model_index.json), a .safetensors file or a hub id."
         )
-    return folder
+    return path

@@ -168,6 +168,17 @@ FAMILIES: dict[Family, FamilyFacts] = {
 # Hub ids, or how they begin, whose licence has to be accepted on their page before they can be fetched.
 GATED: tuple[str, ...] = ("black-forest-labs/FLUX.1-dev", "stabilityai/stable-diffusion-3")
 
+_CLIP = {"vae": "vae", "clip_l": "text_encoder"}
+# Options of ModelConfig that give a part of their own -> the part, for each family.
+PART_OPTIONS: dict[Family, dict[str, str]] = {
+    Family.sd1: _CLIP,
+    Family.sd2: {"vae": "vae"},
+    Family.sdxl: {**_CLIP, "clip_g": "text_encoder_2"},
+    Family.sd3: {**_CLIP, "clip_g": "text_encoder_2", "t5xxl": "text_encoder_3"},
+    Family.flux: {**_CLIP, "t5xxl": "text_encoder_2"},
+    Family.anima: {"vae": "vae", "qwen3": "text_encoder"},
+}
+
 
 def layer_group(family: Family, module_name: str) -> LayerGroup | None:
     """The group of a denoiser's module, by its diffusers name; None: not adaptable."""

@@ -19,13 +19,23 @@ def find_checkpoint(name: str) -> Path | None:
             return candidate.resolve()
     if not is_hub_id(name):
         return None
+    for marker in ("model_index.json", "modular_model_index.json", "config.json"):
+        if (found := cached_folder(name, marker)) is not None:
+            return found
+    return None
+
+
+def cached_folder(name: str, file: str) -> Path | None:
+    """The folder that a file of a hub repository lies in, in the local cache; None: it is not there."""
     from huggingface_hub import try_to_load_from_cache
 
-    for marker in ("model_index.json", "modular_model_index.json", "config.json"):
-        found = try_to_load_from_cache(name, marker)
-        if isinstance(found, str):
-            return Path(found).parent
-    return None
+    found = try_to_load_from_cache(name, file)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def hub_command(name: str) -> str:
+    """What to run to get a repository, for the end of a message; "" where `name` is none."""
+    return f", or run: hf download {name}" if is_hub_id(name) else ""
 
 
 def is_hub_id(name: str) -> bool:

@@ -11,6 +11,7 @@ from torch import nn
 from engine.config import ConfigError, Family
 from engine.models.facts import joined_members, layer_group
 from engine.models.family import AdaptableLayer, ModelLayer
+from engine.models.words import has_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 PartT = TypeVar("PartT", bound=nn.Module)
 SchedulerT = TypeVar("SchedulerT")
 TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
-_VOCABULARIES = ("vocab.json", "tokenizer.json", "spiece.model")
 
 
 class PartsSource(Protocol):
@@ -58,28 +58,13 @@ class PartsFolder:
         return (self.folder / name).is_dir()
 
     def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
-        """One model of the folder: its plain weights, else those of the fp16 variant."""
-        files = [file.name for file in (self.folder / name).glob("*.safetensors")]
-        has_plain = not files or any(".fp16" not in file and "non_ema" not in file for file in files)
-        part, report = kind.from_pretrained(  # type: ignore[attr-defined]
-            self.folder,
-            subfolder=name,
-            variant=None if has_plain else "fp16",
-            use_safetensors=True,
-            dtype=dtype,
-            output_loading_info=True,
-        )
-        if report["missing_keys"]:
-            first = sorted(report["missing_keys"])[0]
-            raise ConfigError(
-                f"model.checkpoint={self.folder}: {name} lacks {len(report['missing_keys'])} weights, "
-                f"the first: {first}. Get the checkpoint again."
-            )
-        return cast(PartT, frozen(part, device=device))
+        """One model of the folder."""
+        said = f"model.checkpoint={self.folder}: {name}"
+        return load_folder(kind, self.folder / name, said=said, device=device, dtype=dtype)
 
     def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
         """A tokenizer of the folder."""
-        if not any((self.folder / name / file).is_file() for file in _VOCABULARIES):
+        if not has_words(self.folder / name):
             raise ConfigError(
                 f"model.checkpoint={self.folder}: no vocab.json in {name}/. Get the checkpoint again."
             )
@@ -89,6 +74,31 @@ class PartsFolder:
         """The folder's scheduler."""
         found: SchedulerT = kind.from_pretrained(self.folder, subfolder="scheduler")  # type: ignore[attr-defined]
         return found
+
+
+def load_folder(
+    kind: type[PartT], folder: Path, *, said: str, device: torch.device, dtype: torch.dtype
+) -> PartT:
+    """The model of one folder, frozen: its plain weights, else those of the fp16 variant.
+
+    said    how a message about it begins: the option and the part
+    raises  ConfigError where weights of it are missing
+    """
+    files = [file.name for file in folder.glob("*.safetensors")]
+    has_plain = not files or any(".fp16" not in file and "non_ema" not in file for file in files)
+    part, report = kind.from_pretrained(  # type: ignore[attr-defined]
+        folder,
+        variant=None if has_plain else "fp16",
+        use_safetensors=True,
+        dtype=dtype,
+        output_loading_info=True,
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ConfigError(
+            f"{said} lacks {len(missing)} weights, the first: {missing[0]}. Get the checkpoint again."
+        )
+    return cast(PartT, frozen(part, device=device))
 
 
 def frozen(part: nn.Module, *, device: torch.device) -> nn.Module:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # bytes; others 1
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -66,13 +67,13 @@ def read_header(file: Path) -> list[Weight]:
         raise DamagedFileError(f"{file.name}: {error}") from error
 
 
-def _header(file: Path) -> dict[str, dict[str, list[int]]]:
+def _header(file: Path) -> dict[str, dict[str, Any]]:
     size = file.stat().st_size
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(_LARGEST_HEADER, size):
             raise ValueError("the header is longer than the file")
-        header: dict[str, dict[str, list[int]]] = json.loads(stream.read(length))
+        header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
     ends = (row["data_offsets"][1] for name, row in header.items() if name != "__metadata__")
     if size < 8 + length + max(ends, default=0):
         raise ValueError("cut off")
