@@ -121,6 +121,29 @@ def family(tiny_config: ModelConfig) -> ModelFamily:
     return load_family(tiny_config, device=CPU, dtype=torch.float32)
 
 
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_in_bfloat16_the_same_latents_are_drawn(
+    tiny: Path, tiny_config: ModelConfig, guidance: float
+) -> None:
+    pipeline = _pipeline(tiny, dtype=torch.bfloat16)
+    pipeline.guider.guidance_scale = guidance
+    noise = random_tensor(2, 16, 8, 6).bfloat16()
+    size = {"num_inference_steps": 3, "width": 48, "height": 64}
+    draw = load_family(tiny_config, device=CPU, dtype=torch.bfloat16).sampling_pipeline(Sampler.flow_euler)
+    ours = draw(
+        prompt=PROMPTS,
+        negative_prompt=None,
+        latents=noise,
+        guidance_scale=guidance,
+        output_type="latent",
+        **size,  # type: ignore[arg-type]
+    ).images
+    theirs = pipeline(
+        prompt=PROMPTS, latents=noise[:, :, None], max_sequence_length=LENGTH, output="latents", **size
+    )
+    assert ours.shape == noise.shape and torch.equal(ours, theirs[:, :, 0])
+
+
 def test_the_groups_of_the_published_transformer_are_kohyas_layers() -> None:
     with torch.device("meta"):
         transformer = CosmosTransformer3DModel(
@@ -283,9 +306,9 @@ def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult
     )
 
 
-def _pipeline(checkpoint: Path) -> ModularPipeline:
+def _pipeline(checkpoint: Path, dtype: torch.dtype = torch.float32) -> ModularPipeline:
     pipeline = ModularPipeline.from_pretrained(checkpoint)
-    pipeline.load_components(dtype=torch.float32)
+    pipeline.load_components(dtype=dtype)
     return pipeline
 
 
