@@ -23,6 +23,7 @@ class AttachedLayer:
     key: str  # kohya's name of the layer
     path: str  # module path inside root
     root: nn.Module
+    component: str  # the part of the model that root is
     layer: LoRALayer
     joined: tuple[tuple[str, LoRALayer], ...] = ()  # path and layer of the modules that share its down
     swapped: bool = False  # whether the halves of its outputs stand the other way round in files
@@ -83,6 +84,7 @@ def attach_loras(
                 key=kohya_key(family, target.component, target.name),
                 path=target.name,
                 root=target.root,
+                component=target.component,
                 layer=layers[0],
                 joined=tuple(zip(target.joined, layers[1:], strict=True)),
                 swapped=has_swapped_halves(family, target.component, target.name, layers[0].weight.shape),
@@ -118,7 +120,7 @@ class LoRANetwork:
     @property
     def num_parameters(self) -> int:
         """How many numbers the first slot trains (its padding left out)."""
-        return sum(down.numel() + sum(up.numel() for up in ups) for _, down, ups in self._matrices(0))
+        return sum(down.numel() + sum(up.numel() for up in ups) for _, down, ups in self.matrices())
 
     def parameters(self, slot: int = 0) -> list[nn.Parameter]:
         """What an optimizer gets: a few long vectors; their gradients are cleared by zero_grad() here."""
@@ -172,13 +174,14 @@ class LoRANetwork:
         """
         self.bank.weights[slot].zero_()
         with torch.no_grad():
-            for key, down, _ in self._matrices(slot):
-                down.copy_(_initial_down(tuple(down.shape), seed, key))
+            for attached, down, _ in self.matrices(slot):
+                down.copy_(_initial_down(tuple(down.shape), seed, attached.key))
 
     def state(self, slot: int = 0) -> dict[str, Tensor]:
         """Copies of a slot's weights on the CPU under kohya's names, in the shapes of its files."""
         state: dict[str, Tensor] = {}
-        for attached, (key, down, ups) in zip(self.layers, self._matrices(slot), strict=True):
+        for attached, down, ups in self.matrices(slot):
+            key = attached.key
             columns = torch.cat(ups, dim=1).t()  # (out, rank)
             if attached.swapped:
                 columns = swap_halves(columns)
@@ -197,9 +200,9 @@ class LoRANetwork:
         if problems:
             raise ValueError("these weights are not for this network:\n  " + "\n  ".join(problems))
         with torch.no_grad():
-            for attached, (key, down, ups) in zip(self.layers, self._matrices(slot), strict=True):
-                down.copy_(state[f"{key}.{DOWN}"])
-                rows = state[f"{key}.{UP}"].flatten(1)
+            for attached, down, ups in self.matrices(slot):
+                down.copy_(state[f"{attached.key}.{DOWN}"])
+                rows = state[f"{attached.key}.{UP}"].flatten(1)
                 if attached.swapped:
                     rows = swap_halves(rows)
                 for up, part in zip(ups, rows.split([up.shape[1] for up in ups]), strict=True):
@@ -209,12 +212,15 @@ class LoRANetwork:
         for attached in self.layers:
             yield from (layer for _, layer in attached.modules)
 
-    def _matrices(self, slot: int) -> Iterator[tuple[str, Tensor, list[Tensor]]]:
-        # (key, down [rank, ...], up [rank, out] of each module): views of a slot's own part, without padding
+    def matrices(self, slot: int = 0) -> Iterator[tuple[AttachedLayer, Tensor, list[Tensor]]]:
+        """Each layer with its down [rank, ...] and up [rank, out] of each of its modules.
+
+        They are views of a slot's own part of the bank, without padding.
+        """
         for attached in self.layers:
             matrices = [attached.layer.matrices.down, *(layer.matrices.up for _, layer in attached.modules)]
             down, *ups = [self._part(matrix, slot) for matrix in matrices]
-            yield attached.key, down, ups
+            yield attached, down, ups
 
     def _part(self, matrix: Tensor, slot: int) -> Tensor:
         own = matrix.detach()[slot] if self.bank.num_slots > 1 else matrix.detach()
