@@ -21,6 +21,7 @@ from engine.models.anima import lend_resize, resize_nearest
 from engine.models.checkpoint import load_family
 from engine.models.facts import layer_group
 from engine.models.family import Conditioning, ModelFamily
+from engine.models.layouts import CONFIGS
 from engine.networks.kohya_names import ALPHA, DOWN, UP, kohya_key
 from engine.networks.lora_from_file import attach_lora_file, read_kohya_lora
 from engine.sampling.draw import DrawSettings, draw_pictures
@@ -146,8 +147,8 @@ def test_in_bfloat16_the_same_latents_are_drawn(
 
 def test_the_groups_of_the_published_transformer_are_kohyas_layers() -> None:
     with torch.device("meta"):
-        transformer = CosmosTransformer3DModel(
-            num_attention_heads=16, rope_scale=(1.0, 4.0, 4.0), extra_pos_embed_type=None
+        transformer = CosmosTransformer3DModel.from_config(
+            CosmosTransformer3DModel.load_config(CONFIGS / "anima" / "transformer")
         )
     shapes = {
         name: list(module.weight.shape)
