@@ -17,6 +17,7 @@ from engine.compose.sources import (
     lacks_recipe_image_encoder,
     own_sources,
 )
+from engine.compose.start_file import start_problems
 from engine.compose.weights_copy import copy_problems
 from engine.config import DEMO_CONCEPTS, ConfigError, MixedPrecision, RunConfig, given_pictures, is_demo
 from engine.config.evaluation import PIXELS
@@ -70,6 +71,7 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
         *_evaluation_problems(run),
         *folder_problems("output_dir", run.output_dir),
         *folder_problems("cache_dir", run.cache_dir),
+        *start_problems(run),
         *copy_problems(run),
         *_tensorboard_problems(run),
     ]

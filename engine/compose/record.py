@@ -15,7 +15,7 @@ from engine.config.sources import Sources
 
 FILE_NAME = "run.yaml"
 _SCHEMA = 1
-_INPUTS = {"data": "the pictures, captions or masks of", "base": "the weights of"}
+_INPUTS = {"data": "the pictures, captions or masks of", "base": "the weights of", "init": "the LoRA file"}
 _ENCODERS = ("encoder", "image_encoder", "preference")  # folders or hub ids
 _FILES = ("pictures", "prompts", "manifest", "aesthetic")  # the entries of Sources that are paths
 
@@ -98,7 +98,11 @@ def changed_inputs(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, s
     if not (folder / FILE_NAME).is_file():
         return {}
     record = read_run_yaml(folder)
-    places = {"data": str(record.sources.pictures), "base": _checkpoint(record.config)}
+    places = {
+        "data": str(record.sources.pictures),
+        "base": _checkpoint(record.config),
+        "init": _init(record.config),
+    }
     return {
         key: f"{words} {places[key]} changed since {folder.name} was started "
         f"({record.fingerprints[key][:8]} -> {fingerprints[key][:8]})"
@@ -112,6 +116,11 @@ def changed_inputs(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, s
 def _checkpoint(config: Mapping[str, object]) -> str:
     model = config.get("model")
     return str(model.get("checkpoint")) if isinstance(model, Mapping) else "the base model"
+
+
+def _init(config: Mapping[str, object]) -> str:
+    network = config.get("network")
+    return str(network.get("init_from")) if isinstance(network, Mapping) else ""
 
 
 def _plain(sources: Sources) -> dict[str, object]:

@@ -236,4 +236,5 @@ ON_DISK: tuple[str, ...] = (
     "evaluation.references",
     "tracking.tensorboard",
     "files.copy_to",
+    "network.init_from",
 )

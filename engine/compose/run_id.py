@@ -66,6 +66,7 @@ ADDED: tuple[str, ...] = (
     "noise.timesteps",
     "noise.timestep_scale",
     "noise.timestep_shift",
+    "network.init_from",
 )
 
 
@@ -92,6 +93,8 @@ def identity(run: RunConfig) -> dict[str, object]:
     for key, name in (("path", run.dataset.path), ("config_file", run.dataset.config_file)):
         if name is not None:
             values[f"dataset.{key}"] = PurePath(name).as_posix()
+    if isinstance(run.network, LoRAConfig) and run.network.init_from is not None:
+        values["network.init_from"] = PurePath(str(run.network.init_from)).as_posix()
     if run.model.checkpoint is not None:
         values["model.checkpoint"] = PurePath(run.model.checkpoint).as_posix()
     values["network.layers"] = sorted(group.name for group in run.network.layers)

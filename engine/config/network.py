@@ -22,6 +22,7 @@ class LoRAConfig(NetworkConfig):
     alpha: float | None = None  # strength; null = rank x alpha_ratio; not together with alpha_ratio
     alpha_ratio: float | None = None  # alpha / rank; null = 0.5; not together with alpha
     dropout: float = 0.0  # share of a layer's inputs to its LoRA set to zero in training; 0 <= p < 1
+    init_from: str | None = None  # LoRA file (kohya keys) to go on from; its rank and alpha must be these
 
 
 def effective_alpha(network: LoRAConfig) -> float:

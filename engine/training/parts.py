@@ -8,7 +8,8 @@ import torch
 from rich.console import Console
 
 from engine.compose.plan import Plan
-from engine.config import CacheIn, LoRAConfig, RunConfig
+from engine.compose.start_file import start_file
+from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig
 from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
@@ -21,6 +22,7 @@ from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
 from engine.training.feed import Feed
 from engine.training.reader import BatchReader
+from engine.training.start_weights import start_from
 from engine.validation import ValidationPicture, ValidationSet
 
 _MOST_WORKERS = 8
@@ -55,6 +57,12 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
         network = attach_lora(
             run.network, family.adaptable_layers(), family=run.model.family, seed=run.seed, device=device
         )
+        if (path := start_file(run)) is not None:
+            try:
+                start_from(network, path)
+            except ConfigError:
+                network.detach()  # the base is kept for other runs of this process
+                raise
     return Model(family=family, network=network)
 
 

@@ -19,6 +19,7 @@ from engine.compose.record import (
     read_run_yaml,
     write_run_yaml,
 )
+from engine.compose.start_file import start_fingerprint
 from engine.config import ConfigError, RunConfig
 from engine.data.fingerprints import dataset_fingerprint, difference, picture_fingerprints
 from engine.data.json_file import write_json
@@ -69,6 +70,7 @@ def open_folder(run: RunConfig, plan: Plan) -> OpenedFolder:
         _clear(plan.folder)
     pictures = picture_fingerprints(plan.scan)
     inputs = {"data": dataset_fingerprint(pictures), "base": fingerprints_of(run.model).base}
+    inputs |= start_fingerprint(run)
     changed = changed_inputs(plan.folder, inputs)
     if changed:
         which = _difference(plan.folder, pictures)

@@ -108,6 +108,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "network.rank": _learnt("network.rank=3"),
     "network.alpha": _learnt("network.alpha=0.5"),
     "network.alpha_ratio": _learnt("network.alpha_ratio=0.5"),
+    "network.init_from": Shown("tests/training/test_start_file.py::test_a_run_goes_on_from_a_lora_file"),
     "network.dropout": _learnt("network.dropout=0.5"),
     "optimizer.class_path": _learnt("optimizer.class_path=torch.optim.SGD"),
     "optimizer.lr": _paced("optimizer.lr=1e-2"),
