@@ -1,0 +1,89 @@
+"""Options that only some families have: applied where they mean something, refused elsewhere."""
+
+from functools import cache
+
+import pytest
+from toys import composed
+
+from engine.compose.family_rules import FAMILY_OPTIONS, family_rule
+from engine.config import Family, RunConfig
+from engine.models.facts import FAMILIES
+
+RECIPES = {
+    Family.sd1: "sd15",
+    Family.sd2: "sd21",
+    Family.sdxl: "sdxl_vpred",
+    Family.sd3: "sd3_medium",
+    Family.flux: "flux_schnell",
+    Family.anima: "anima",
+}
+# What asks for each option of the table; "also" what it needs in the families that have it.
+ASKED: dict[str, tuple[str, ...]] = {
+    "model.clip_skip": ("model.clip_skip=2",),
+    "model.clip_l": ("model.clip_l=clip",),
+    "model.clip_g": ("model.clip_g=clip",),
+    "model.t5xxl": ("model.t5xxl=t5",),
+    "model.qwen3": ("model.qwen3=qwen",),
+    "model.token_length": ("model.token_length=225",),
+    "model.weighted_captions": ("model.weighted_captions=true",),
+    "model.zero_terminal_snr": ("model.zero_terminal_snr=true",),
+    "model.guidance": ("model.guidance=3.5",),
+    "model.t5_token_length": ("model.t5_token_length=128",),
+    "model.t5_attention_mask": ("model.t5_attention_mask=true",),
+    "noise.offset": ("noise.offset=0.05",),
+    "noise.timesteps": ("noise.timesteps=uniform",),
+    "noise.timestep_scale": ("noise.timestep_scale=2",),
+    "noise.timestep_shift": ("noise.timestep_shift=2",),
+    "loss.min_snr_gamma": ("loss.min_snr_gamma=5",),
+    "loss.huber_schedule": ("loss.kind=huber", "loss.huber_schedule=snr"),
+}
+_V_ONLY = {Family.sd1: ("model.prediction=v",), Family.sd2: (), Family.sdxl: ()}
+
+
+@cache
+def _asking(family: Family, key: str) -> RunConfig:
+    needed = _V_ONLY.get(family, ()) if key == "model.zero_terminal_snr" else ()
+    return composed(f"model={RECIPES[family]}", "dataset.path=x", *ASKED[key], *needed)
+
+
+def test_every_option_of_the_table_is_asked_for_here() -> None:
+    assert set(ASKED) >= set(FAMILY_OPTIONS) - {key for key in FAMILY_OPTIONS if key.startswith("memory.")}
+    assert set(RECIPES) == set(Family)
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_a_plain_run_of_each_family_asks_for_nothing_that_it_lacks(family: Family) -> None:
+    assert family_rule(composed(f"model={RECIPES[family]}", "dataset.path=x")) == []
+
+
+@pytest.mark.parametrize("key", [key for key in ASKED if key in FAMILY_OPTIONS])
+def test_each_option_is_taken_by_its_families_and_refused_for_the_others(key: str) -> None:
+    option = FAMILY_OPTIONS[key]
+    assert option.families and len(option.families) < len(Family)
+    for family in Family:
+        problems = [words for words in family_rule(_asking(family, key)) if words.startswith(f"{key}=")]
+        if family in option.families:
+            assert problems == [], family
+            continue
+        (sentence,) = problems
+        assert FAMILIES[family].title in sentence and sentence.endswith(f" Set {key}={option.off}.")
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_a_sampler_of_the_other_kind_is_refused(family: Family) -> None:
+    wrong = "ddim" if FAMILIES[family].is_flow else "flow_euler"
+    run = composed(f"model={RECIPES[family]}", "dataset.path=x", f"sampling.sampler={wrong}")
+    (sentence,) = family_rule(run)
+    assert sentence.startswith(f"sampling.sampler={wrong}: not for {FAMILIES[family].title}. Set ")
+
+
+def test_pure_noise_is_nothing_to_learn_from_for_a_model_that_predicts_noise() -> None:
+    run = composed("model=sdxl", "dataset.path=x", "model.zero_terminal_snr=true")
+    (sentence,) = family_rule(run)
+    assert sentence.startswith("model.zero_terminal_snr=true: a model that predicts noise learns nothing")
+
+
+def test_flux_steers_away_from_nothing() -> None:
+    run = composed("model=flux_dev", "dataset.path=x", "sampling.negative_prompt=bad")
+    (sentence,) = family_rule(run)
+    assert sentence.startswith("sampling.negative_prompt=bad: the guidance of FLUX.1 is distilled")
