@@ -95,7 +95,7 @@ class Flux:
         rows = read_prompts(prompts, parts.tokenizer)
         pooled = parts.text_encoder(rows.ids.flatten(0, 1).to(self.device)).pooler_output
         tokens = read_t5_prompts(prompts, parts.tokenizer_2, length=self.config.t5_token_length)
-        warn_cut(tokens.cut, self._said_cut, capacity=tokens.capacity, remedy="raise model.t5_token_length")
+        warn_cut(tokens.cut, self._said_cut, capacity=tokens.capacity, remedy=tokens.remedy)
         text = {"hidden": encode_t5(tokens, parts.text_encoder_2, masked=masked), "pooled": pooled.float()}
         return {**text, "mask": tokens.mask.to(self.device).bool()} if masked else text
 

@@ -170,7 +170,7 @@ class StableDiffusion3:
 
     def _encode_t5(self, prompts: Sequence[str], t5: T5) -> Tensor:
         tokens = read_t5_prompts(prompts, t5.tokenizer, length=self.config.t5_token_length)
-        warn_cut(tokens.cut, self._said_cut, capacity=tokens.capacity, remedy="raise model.t5_token_length")
+        warn_cut(tokens.cut, self._said_cut, capacity=tokens.capacity, remedy=tokens.remedy)
         return encode_t5(tokens, t5.encoder, masked=self.config.t5_attention_mask)
 
     def _encode_for_sampling(self, prompts: Sequence[str]) -> TextEmbeddings:

@@ -12,6 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5EncoderModel
 
+LONGEST = 512  # tokens that T5 was trained on
 _log = logging.getLogger(__name__)
 
 
@@ -27,6 +28,11 @@ class T5Tokens:
     def capacity(self) -> int:
         """Tokens of a prompt that are read, its end not counted."""
         return self.ids.shape[1] - 1
+
+    @property
+    def remedy(self) -> str | None:
+        """What a user may do about cut prompts, beside shortening them."""
+        return "raise model.t5_token_length" if self.ids.shape[1] < LONGEST else None
 
 
 def read_t5_prompts(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, length: int) -> T5Tokens:
@@ -60,12 +66,13 @@ def encode_t5(tokens: T5Tokens, text_encoder: T5EncoderModel, *, masked: bool = 
     return states.float() * mask[..., None]
 
 
-def warn_cut(cut: Iterable[str], said: set[str], *, capacity: int, remedy: str) -> None:
+def warn_cut(cut: Iterable[str], said: set[str], *, capacity: int, remedy: str | None) -> None:
     """Say once of each prompt that it is cut; `said` grows, since a prompt is encoded again and again.
 
-    remedy  what to do, e.g. "raise model.t5_token_length"
+    remedy  what to do, e.g. "raise model.t5_token_length"; None: nothing but to shorten it
     """
     for prompt in cut:
         if prompt not in said:
-            _log.warning("cut after %d tokens: %s. Shorten it, or %s.", capacity, prompt, remedy)
+            advice = "Shorten it" if remedy is None else f"Shorten it, or {remedy}"
+            _log.warning("cut after %d tokens: %s. %s.", capacity, prompt, advice)
             said.add(prompt)
