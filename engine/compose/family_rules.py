@@ -12,6 +12,7 @@ _CLIP_ONLY = (Family.sd1, Family.sd2, Family.sdxl)
 _FLOW = tuple(family for family, facts in FAMILIES.items() if facts.is_flow)
 _DISCRETE = tuple(family for family, facts in FAMILIES.items() if not facts.is_flow)
 _ON_DISCRETE = "is defined for epsilon and v models; {title} is a flow model"
+_OF_SD3 = "only Stable Diffusion 3 was made to do without an encoder; {title} was not"
 _ON_FLOW = "is defined for flow models; {title} is none"
 
 
@@ -108,6 +109,27 @@ FAMILY_OPTIONS: dict[str, FamilyOption] = {
         value=lambda run: "true",
         why="{title} has no T5 whose padding could be passed over",
         off="false",
+    ),
+    "model.clip_l_dropout": FamilyOption(
+        families=(Family.sd3,),
+        is_on=lambda run: run.model.clip_l_dropout != 0.0,
+        value=lambda run: run.model.clip_l_dropout,
+        why=_OF_SD3,
+        off="0",
+    ),
+    "model.clip_g_dropout": FamilyOption(
+        families=(Family.sd3,),
+        is_on=lambda run: run.model.clip_g_dropout != 0.0,
+        value=lambda run: run.model.clip_g_dropout,
+        why=_OF_SD3,
+        off="0",
+    ),
+    "model.t5_dropout": FamilyOption(
+        families=(Family.sd3,),
+        is_on=lambda run: run.model.t5_dropout != 0.0,
+        value=lambda run: run.model.t5_dropout,
+        why=_OF_SD3,
+        off="0",
     ),
     "noise.offset": FamilyOption(
         families=_DISCRETE,

@@ -58,6 +58,9 @@ RANGES: dict[str, Range] = {
     "model.default_sampling_steps": _COUNT,
     "model.default_timestep_shift": _POSITIVE,
     "model.guidance": Range(low=0, high=100),
+    "model.clip_l_dropout": _SHARE,
+    "model.clip_g_dropout": _SHARE,
+    "model.t5_dropout": _SHARE,
     "model.t5_token_length": Range(low=8, high=512),  # T5 was trained on 512
     "network.rank": _COUNT,
     "network.alpha": _POSITIVE,

@@ -59,10 +59,17 @@ ADDED: tuple[str, ...] = (
     "model.tokenizers",
     "model.t5_token_length",
     "model.t5_attention_mask",
+    "model.clip_l_dropout",
+    "model.clip_g_dropout",
+    "model.t5_dropout",
     "model.guidance",
     "model.zero_terminal_snr",
     "model.default_timesteps",
     "model.default_timestep_shift",
+    "network.include",
+    "network.exclude",
+    "network.ranks",
+    "network.learning_rates",
     "noise.timesteps",
     "noise.timestep_scale",
     "noise.timestep_shift",
@@ -98,6 +105,8 @@ def identity(run: RunConfig) -> dict[str, object]:
     if run.model.checkpoint is not None:
         values["model.checkpoint"] = PurePath(run.model.checkpoint).as_posix()
     values["network.layers"] = sorted(group.name for group in run.network.layers)
+    values["network.include"] = sorted(run.network.include)
+    values["network.exclude"] = sorted(run.network.exclude)
     before = dict(_flat(plain_values(RunConfig()), ""))
     kept = {
         path: value

@@ -57,6 +57,9 @@ class ModelConfig:
     prediction: Prediction = Prediction.epsilon  # what the checkpoint was trained to predict
     token_length: int = 75  # tokens of a caption that are read: 75, 150 or 225, in rows of the encoder's own
     t5_token_length: int = 256  # tokens of a caption that T5 reads; SD3 and FLUX
+    clip_l_dropout: float = 0.0  # share of pictures that are learnt without CLIP-L; SD3
+    clip_g_dropout: float = 0.0  # the same of CLIP-G
+    t5_dropout: float = 0.0  # the same of T5; 0.464 each in the pretraining
     t5_attention_mask: bool = False  # padding of T5's text is passed over; SD3 and FLUX
     guidance: float = 1.0  # what FLUX.1-dev is told in training; 1 keeps its distilled guidance whole
     zero_terminal_snr: bool = False  # the last timestep is pure noise (Lin et al. 2023); SD1, SD2, SDXL

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,15 @@ class SamplingPipeline(Protocol):
         height: int,
         output_type: str,
     ) -> PipelineOutput: ...
+
+
+@runtime_checkable
+class DropsText(Protocol):
+    """A family whose text comes from several encoders, each of which can be left out."""
+
+    def drop_text(self, text: Mapping[str, Tensor], dropped: Tensor) -> TextEmbeddings:
+        """The same text with the share of encoders dropped [B, E], bool, set to zero."""
+        ...
 
 
 class ModelFamily(Protocol):

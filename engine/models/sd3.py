@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,6 +110,21 @@ class StableDiffusion3:
         short = torch.cat(states, dim=-1)
         hidden = torch.cat([pad(short, (0, width - short.shape[-1])), long], dim=1)
         return {"hidden": hidden, "pooled": torch.cat(pooled, dim=-1)}
+
+    def drop_text(self, text: Mapping[str, Tensor], dropped: Tensor) -> TextEmbeddings:
+        """The same text, zero where an encoder is left out: dropped [B, 3] of CLIP-L, CLIP-G, T5."""
+        clip_l, clip_g = (clip.encoder.config for clip in self._parts.clips)
+        rows = self._parts.clips[0].tokenizer.model_max_length
+        kept = (~dropped).to(text["hidden"].device, torch.float32)
+        left, right, long = (kept[:, place, None, None] for place in range(3))
+        hidden = text["hidden"].clone()
+        hidden[:, :rows, : clip_l.hidden_size] *= left
+        hidden[:, :rows, clip_l.hidden_size : clip_l.hidden_size + clip_g.hidden_size] *= right
+        hidden[:, rows:] *= long
+        pooled = text["pooled"].clone()
+        pooled[:, : clip_l.projection_dim] *= left[..., 0]
+        pooled[:, clip_l.projection_dim :] *= right[..., 0]
+        return {**text, "hidden": hidden, "pooled": pooled}
 
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The velocity [B, 16, h, w], float32, at timesteps [B] in (0, 1000]; keeps the graph.

@@ -11,6 +11,7 @@ from engine.data.images import from_levels
 from engine.models.family import ModelFamily
 from engine.training.reader import BatchReader, ReadBatch, read_ahead
 from engine.training.step import Batch
+from engine.training.text_dropout import drop_encoders
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -59,6 +60,7 @@ class Feed:
             assert read.levels is not None, "pixels or latents"
             mean, std = self._encode(read, from_levels(read.levels))
         text = read.text or self.family.encode_prompts(read.captions)
+        text = drop_encoders(self.family, text, seed=self.reader.seed, step=read.step, samples=read.samples)
         return Batch(mean=mean, std=std, text=text, sizes=read.sizes, weights=read.weights, mask=read.mask)
 
     def _encode(self, read: ReadBatch, pixels: Tensor) -> tuple[Tensor, Tensor]:

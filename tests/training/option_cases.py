@@ -15,6 +15,7 @@ READ = (
     "dataset.caption_prefix='(big:1.5)'",
     "sampling.negative_prompt='a (red:1.5) star'",
 )
+_LEFT_OUT = "tests/models/test_sd3_dropout.py::test_each_rate_leaves_out_its_own_encoder"
 _BATCH = "dataset.batch_size=${model.default_batch_size}"  # the toy runs set these; here the recipe does
 _STEPS = "training.steps=null"
 
@@ -61,6 +62,8 @@ _VALIDATION = frozenset({"validation"})
 _FILES = frozenset({"files"})
 _WANDB = "tests/training/test_run_in_wandb.py::test_wandb_holds_what_names_the_run"
 
+_PARTS = "tests/models/test_single_file.py::test_a_part_of_its_own_takes_the_place_of_the_checkpoints"
+
 OPTIONS: dict[str, Changes | Shown] = {
     "name": Changes("name=mine", _FILES),
     "seed": _learnt("seed=5"),
@@ -72,6 +75,16 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.name": Changes("model.name=mine", _FILES, PHOTOS),
     "model.family": Shown("test_the_familys_own_code_loads_the_checkpoint"),
     "model.checkpoint": _learnt("model.checkpoint={desk}/other_base"),
+    "model.vae": Shown(_PARTS),
+    "model.clip_l": Shown(_PARTS),
+    "model.clip_g": Shown(_PARTS),
+    "model.t5xxl": Shown(_PARTS),
+    "model.qwen3": Shown(
+        "tests/models/test_single_file_anima.py::test_a_file_of_the_original_layout_holds_the_same_weights"
+    ),
+    "model.tokenizers": Shown(
+        "tests/models/test_single_file.py::test_tokenizers_are_taken_from_the_folder_that_is_given"
+    ),
     "model.prediction": Changes(
         "model.prediction=v", LEARNT | DRAWN, (), ("model.checkpoint={desk}/v_base",)
     ),
@@ -85,6 +98,13 @@ OPTIONS: dict[str, Changes | Shown] = {
     ),
     "model.guidance": Shown("tests/models/test_flux.py::test_guidance_changes_the_prediction"),
     "model.t5_token_length": Shown("tests/models/test_sd3.py::test_a_longer_t5_text_is_read_further"),
+    "model.clip_l_dropout": Shown(
+        "tests/models/test_sd3_dropout.py::test_each_rate_leaves_out_its_own_encoder"
+    ),
+    "model.clip_g_dropout": Shown(
+        "tests/models/test_sd3_dropout.py::test_each_rate_leaves_out_its_own_encoder"
+    ),
+    "model.t5_dropout": Shown(_LEFT_OUT),
     "model.t5_attention_mask": Shown("tests/models/test_sd3.py::test_padding_of_t5_can_be_passed_over"),
     "model.default_timesteps": Shown(
         "tests/training/test_timestep_choice.py::test_the_models_own_habit_counts_where_nothing_is_asked"
@@ -105,6 +125,10 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.encoder": _scored("model.encoder={desk}/other_clip"),
     "model.image_encoder": _scored("model.image_encoder=pixels"),
     "network.layers": _learnt("network.layers=[attention,convolutions]"),
+    "network.include": _learnt("network.include=[up_blocks]"),
+    "network.exclude": _learnt("network.exclude=[mid_block]"),
+    "network.ranks": _learnt("network.ranks=[up_blocks:3]"),
+    "network.learning_rates": _learnt("network.learning_rates=[up_blocks:0.5]"),
     "network.rank": _learnt("network.rank=3"),
     "network.alpha": _learnt("network.alpha=0.5"),
     "network.alpha_ratio": _learnt("network.alpha_ratio=0.5"),
@@ -186,8 +210,7 @@ OPTIONS: dict[str, Changes | Shown] = {
         "tests/training/test_timestep_choice.py::test_the_scale_stretches_the_logits"
     ),
     "noise.timestep_shift": Shown(
-        "tests/training/test_timestep_choice.py::"
-        "test_a_shift_of_three_makes_the_middle_three_quarters_noise"
+        "tests/training/test_timestep_choice.py::test_a_shift_of_three_makes_the_middle_three_quarters_noise"
     ),
     "loss.min_snr_gamma": _learnt("loss.min_snr_gamma=5"),
     "loss.kind": _learnt("loss.kind=huber"),

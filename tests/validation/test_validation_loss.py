@@ -174,7 +174,8 @@ def test_the_same_weights_have_one_loss_whatever_a_run_varies(
     assert len(pictures) == 2 and varied.weights is not None
     state = read_lora(varied.weights).state
     config = LoRAConfig(rank=2, alpha=2, layers=[LayerGroup.attention])  # no dropout, another seed
-    network = attach_lora(config, family.adaptable_layers(), family=family.config.family, seed=8, device="cpu")
+    layers, kind = family.adaptable_layers(), family.config.family
+    network = attach_lora(config, layers, family=kind, seed=8, device="cpu")
     try:
         network.train(False)
         network.load_state(state)
