@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.compose.prompt_settings import own_settings_problems
 from engine.compose.show import show
 from engine.config import ConfigError, PromptSet, RunConfig, given_pictures, is_demo
 from engine.config.sources import Sources
@@ -71,6 +72,9 @@ def plan_drawing(run: RunConfig, sources: Sources, scan: Scan | None) -> Drawing
     )
     if sampling.num_prompts and not drawing.chosen.listed:
         raise ConfigError(_nothing_left(run, drawing, prompts))
+    where = drawing.title if sources.prompts is None else str(sources.prompts)
+    if problems := own_settings_problems(run, drawing.prompts, where=where):
+        raise ConfigError(problems)
     return drawing
 
 
@@ -80,9 +84,11 @@ def drawing_line(run: RunConfig, drawing: Drawing) -> str:
     if not chosen.prompts:
         return "none: sampling.num_prompts=0"
     plain = f" and {len(chosen.plain)} plain" if chosen.plain else ", none plain,"
+    own = sum(prompt.own.seed is not None for prompt in chosen.prompts)  # one picture each
+    total = (len(chosen.prompts) - own) * seeds + own
     return (
         f"{_count(len(chosen.listed), 'prompt')} of {drawing.title}{plain} x {_count(seeds, 'seed')}: "
-        f"{_count(len(chosen.prompts) * seeds, 'picture')} by the base, as many after training"
+        f"{_count(total, 'picture')} by the base, as many after training"
     )
 
 

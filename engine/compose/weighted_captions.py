@@ -72,6 +72,9 @@ def _bad_prompts(
     for prompt in prompts:
         if prompt.text not in captions and (problem := _problem(prompt.text)):
             yield where, prompt.text, problem
+        negative = prompt.own.negative_prompt
+        if negative is not None and (problem := _problem(negative)):
+            yield where, negative, problem
 
 
 def _problem(text: str) -> str | None:

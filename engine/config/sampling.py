@@ -26,7 +26,7 @@ class PromptSet(Enum):
 class SamplingConfig:
     """Prompts x seeds, drawn by the base model before training and by the result after it."""
 
-    prompt_file: str | None = None  # one prompt a line; null = the demo's prompts, else the captions
+    prompt_file: str | None = None  # a prompt a line, as kohya writes it; null = the demo's, else captions
     prompt_set: PromptSet | None = None  # a known list in place of a file; null = none
     num_prompts: int = 8  # prompts of the list that are drawn; 0 = no pictures
     first_prompt: int = 0  # prompts of the list that are passed over

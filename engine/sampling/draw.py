@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.config import Sampler, SamplingConfig
 from engine.diffusion.seeding import picture_noise
 from engine.models.family import ModelFamily
+from engine.sampling.prompt_lines import NO_SETTINGS, OwnSettings
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -33,6 +34,7 @@ class Wanted:
     prompt_index: int
     prompt: str
     seed: int
+    own: OwnSettings = NO_SETTINGS  # what the prompt is drawn with in place of the settings of all
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -75,25 +77,52 @@ def draw_pictures(
     return samples
 
 
-def list_wanted(prompts: Sequence[str], seeds: Sequence[int]) -> list[Wanted]:
-    """Every prompt with every seed, prompt by prompt."""
+def list_wanted(
+    prompts: Sequence[str], seeds: Sequence[int], own: Sequence[OwnSettings] = ()
+) -> list[Wanted]:
+    """Every prompt with every seed, prompt by prompt; a prompt that has a seed of its own with that alone.
+
+    own  what each prompt is drawn with in place of the settings of all; empty: nothing
+    """
+    each = own or [NO_SETTINGS] * len(prompts)
     return [
-        Wanted(prompt_index=index, prompt=prompt, seed=seed)
-        for index, prompt in enumerate(prompts)
-        for seed in seeds
+        Wanted(prompt_index=index, prompt=prompt, seed=seed, own=settings)
+        for index, (prompt, settings) in enumerate(zip(prompts, each, strict=True))
+        for seed in (seeds if settings.seed is None else [settings.seed])
     ]
 
 
 def draw_batches(
     family: ModelFamily, wanted: Sequence[Wanted], settings: DrawSettings
 ) -> Iterator[list[Sample]]:
-    """Draw any pictures in their order, a batch at a time; none is kept."""
-    for start in range(0, len(wanted), settings.batch_size):
-        part = wanted[start : start + settings.batch_size]
-        yield [
-            Sample(prompt_index=one.prompt_index, prompt=one.prompt, seed=one.seed, image=image)
-            for one, image in zip(part, _draw(family, part, settings), strict=True)
-        ]
+    """Draw any pictures, a batch at a time; none is kept.
+
+    Those of equal settings are drawn together and keep their order.
+    """
+    groups: dict[DrawSettings, list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(settings_of(settings, one.own), []).append(one)
+    for shared, group in groups.items():
+        for start in range(0, len(group), shared.batch_size):
+            part = group[start : start + shared.batch_size]
+            yield [
+                Sample(
+                    prompt_index=one.prompt_index, prompt=one.prompt, seed=one.seed, own=one.own, image=image
+                )
+                for one, image in zip(part, _draw(family, part, shared), strict=True)
+            ]
+
+
+def settings_of(settings: DrawSettings, own: OwnSettings) -> DrawSettings:
+    """What a prompt is drawn with: its own settings, and those of all for the rest."""
+    return replace(
+        settings,
+        width=settings.width if own.width is None else own.width,
+        height=settings.height if own.height is None else own.height,
+        steps=settings.steps if own.steps is None else own.steps,
+        guidance_scale=settings.guidance_scale if own.guidance_scale is None else own.guidance_scale,
+        negative_prompt=settings.negative_prompt if own.negative_prompt is None else own.negative_prompt,
+    )
 
 
 def settings_values(settings: DrawSettings) -> dict[str, str | int | float]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.models.family import ModelFamily
-from engine.sampling.draw import DrawSettings, Wanted, draw_batches, to_png
+from engine.sampling.draw import DrawSettings, Wanted, draw_batches, settings_of, to_png
 from engine.sampling.picture_cache import PictureCache, picture_key
 from engine.sampling.sample_folder import Filling
 
@@ -20,7 +20,11 @@ class Drawer:
 
     def key(self, wanted: Wanted) -> str:
         """The key of a picture in the cache."""
-        return picture_key(self.family, wanted, self.settings, network=self.network)
+        return picture_key(self.family, wanted, self.settings_of(wanted), network=self.network)
+
+    def settings_of(self, wanted: Wanted) -> DrawSettings:
+        """What a picture is drawn with."""
+        return settings_of(self.settings, wanted.own)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -71,7 +75,7 @@ def draw_set(
 def _kept(drawer: Drawer, wanted: Wanted) -> bytes | None:
     if drawer.cache is None:
         return None
-    settings, factor = drawer.settings, drawer.family.latent_factor
+    settings, factor = drawer.settings_of(wanted), drawer.family.latent_factor
     size = (settings.width // factor * factor, settings.height // factor * factor)
     return drawer.cache.get(drawer.key(wanted), size=size)
 

@@ -2,12 +2,14 @@
 
 import json
 import re
+import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import ConfigError
+from engine.sampling.prompt_lines import NO_SETTINGS, OwnSettings, read_line, read_table
 
 CONCEPT, PLAIN = "concept", "plain"
 KINDS = (CONCEPT, PLAIN)
@@ -22,10 +24,9 @@ _TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 _NO_LISTS = (  # endings of files that surely hold no prompt a line
     *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jxl"),
     *(".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".zip", ".gz", ".tar"),
-    *(".toml", ".yaml", ".yml", ".jsonl", ".html"),
+    *(".yaml", ".yml", ".jsonl", ".html"),
 )
 _WANTED = "Give a text file with one prompt a line, or a manifest (.json)"
-_LINE_OPTION = re.compile(r"(?:^|\s)(--[a-z]+)\b")  # kohya's: "a dog --w 512 --n blurry"
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -37,27 +38,24 @@ class Prompt:
     tone: str | None = None  # "dark" or "bright" where the prompt says so
     type: str | None = None  # of a protocol: scores are averaged by prompt, then by type
     references: tuple[Path, ...] = ()  # true pictures of this very prompt
+    own: OwnSettings = NO_SETTINGS  # what it is drawn with in place of the run's options
 
 
 def load_prompts(path: Path) -> list[Prompt]:
     """The prompts of a text file (one a line, `#` in the first column is a comment) or of a prompts.json.
 
+    A line may end in kohya's options (--n --w --h --d --l --s); kohya's .toml and .json lists are read, too.
     raises  ConfigError when the file cannot be read, is a table or no text, holds no prompt or one twice, or
-            options within a line
+            options that are unknown
     """
     ending = path.suffix.lower()
-    if ending == ".json":
-        return read_manifest_prompts(path)
+    if ending in (".json", ".toml"):
+        return _of_tree(path)
     if ending in _TABLES:
         raise ConfigError(_is_a_table(path))
     if ending in _NO_LISTS:
         raise ConfigError(f"{path}: a {ending} file is no list of prompts. {_WANTED}.")
-    prompts = _from_lines(_read_text(path), path)
-    if not prompts:
-        raise ConfigError(f"{path}: holds no prompt. Write one a line.")
-    if problems := _twice(prompts, path):
-        raise ConfigError(_first_few(problems, path))
-    return prompts
+    return _checked(_from_lines(_read_text(path), path), path)
 
 
 def read_manifest_prompts(path: Path) -> list[Prompt]:
@@ -96,13 +94,61 @@ def _from_lines(text: str, path: Path) -> list[Prompt]:
     lines = [line.strip() for line in text.splitlines() if not line.startswith("#")]
     if _is_header(next(filter(None, lines), "")):
         raise ConfigError(_is_a_table(path))
-    for line in lines:
-        if option := _LINE_OPTION.search(line):
+    numbered = enumerate(text.splitlines(), 1)
+    return [
+        _own(read_line(line.strip(), where=f"line {number}"), path, f"line {number}")
+        for number, line in numbered
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+def _of_tree(path: Path) -> list[Prompt]:
+    """The prompts of a .json or .toml file: ours, which is a mapping, or kohya's."""
+    text = _read_text(path)
+    try:
+        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        kind = path.suffix[1:].upper()
+        raise ConfigError(f"{path}: is not {kind} ({error}). Correct it.") from error
+    if path.suffix.lower() == ".json" and not (isinstance(content, list) and content):
+        return read_manifest_prompts(path)
+    rows = content if isinstance(content, list) else _kohya_rows(content, path)
+    found = []
+    for number, row in enumerate(rows, 1):
+        where = f"prompt {number}"
+        if isinstance(row, str):
+            found.append(_own(read_line(row.strip(), where=where), path, where))
+        elif isinstance(row, Mapping):
+            found.append(_own(read_table(row, where=where), path, where))
+        else:
             raise ConfigError(
-                f"{path}: options within a line, such as {option[1]} in {line!r}, are not taken. Leave them "
-                "out: sampling.negative_prompt, width, height, steps and seeds hold for all prompts."
+                f'{path}: {where}: is no entry. Write "a dog --w 512" or {{"prompt": "a dog"}}.'
             )
-    return [Prompt(text=line) for line in lines if line]
+    return _checked(found, path)
+
+
+def _kohya_rows(content: Mapping[str, object], path: Path) -> list[Mapping[str, object]]:
+    """The entries of [[prompt.subset]], each with what [prompt] says of all."""
+    shared = content.get("prompt")
+    rows = shared.get("subset") if isinstance(shared, Mapping) else None
+    if not isinstance(shared, Mapping) or not isinstance(rows, list) or len(content) > 1:
+        raise ConfigError(f"{path}: is no list of prompts. Write [prompt], then [[prompt.subset]] for each.")
+    of_all = {key: value for key, value in shared.items() if key != "subset"}
+    return [{**of_all, **row} for row in rows]
+
+
+def _own(found: tuple[str, OwnSettings] | str, path: Path, where: str) -> Prompt:
+    if isinstance(found, str):
+        raise ConfigError(f"{path}: {where}: {found}")
+    return Prompt(text=found[0], own=found[1])
+
+
+def _checked(prompts: Sequence[Prompt], path: Path) -> list[Prompt]:
+    if not prompts:
+        raise ConfigError(f"{path}: holds no prompt. Write one a line.")
+    if problems := _twice(prompts, path):
+        raise ConfigError(_first_few(problems, path))
+    return list(prompts)
 
 
 def _rows(content: object, path: Path) -> list[object]:
@@ -178,7 +224,7 @@ def _is_header(line: str) -> bool:
     return cells[0] == "path" and "prompt" in cells
 
 
-def _twice(prompts: list[Prompt], path: Path) -> list[str]:
+def _twice(prompts: Sequence[Prompt], path: Path) -> list[str]:
     """A prompt that is listed twice would count as two, and make intervals narrower than they are."""
     counts = Counter(prompt.text for prompt in prompts)
     doubled = [text for text, count in counts.items() if count > 1]

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from engine.data.json_file import write_json
-from engine.sampling.draw import DrawSettings, Sample, Wanted, to_png
+from engine.sampling.draw import DrawSettings, Sample, Wanted, list_wanted, to_png
 from engine.sampling.prompt_file import Prompt
 
 SCHEMA = 2
@@ -28,6 +28,15 @@ class SamplePlan:
     num_previews: int  # prompts of a preview, drawn with the first seed
     known: tuple[Prompt, ...] = ()  # what is known of the prompts, in their order; empty: nothing
     made_by: Mapping[str, str] = field(default_factory=dict)  # fingerprints, where not the folder tells
+
+    def wanted(self) -> list[Wanted]:
+        """Every picture of a set."""
+        return list_wanted(self.prompts, self.seeds, [prompt.own for prompt in self.known])
+
+    def previewed(self) -> list[Wanted]:
+        """Those of a preview."""
+        own = [prompt.own for prompt in self.known[: self.num_previews]]
+        return list_wanted(self.prompts[: self.num_previews], self.seeds[:1], own)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -103,7 +112,8 @@ class SampleFolder:
         filling = Filling(self._folder / name)
         yield filling
         earlier = self._read() or {"sets": {}}
-        listing = {"schema": SCHEMA, "prompts": self._prompts(), **self._header(), "sets": earlier["sets"]}
+        header = {key: value for key, value in self._header().items() if value is not None}
+        listing = {"schema": SCHEMA, "prompts": self._prompts(), **header, "sets": earlier["sets"]}
         order = {seed: place for place, seed in enumerate(self.plan.seeds)}
         listing["sets"][name] = [
             {"prompt_index": one.prompt_index, "prompt": one.prompt, "seed": one.seed, "file": file}
@@ -146,7 +156,13 @@ class SampleFolder:
         del settings["batch_size"]  # changes no picture
         settings["sampler"] = self.plan.settings.sampler.value
         made_by = {"made_by": dict(self.plan.made_by)} if self.plan.made_by else {}
-        return {"seeds": self.plan.seeds, "settings": settings, **made_by}
+        own = [prompt.own.given() for prompt in self.plan.known]
+        return {
+            "seeds": self.plan.seeds,
+            "settings": settings,
+            "own_settings": own if any(own) else None,  # by prompt
+            **made_by,
+        }
 
 
 def _texts(listing: dict[str, Any]) -> list[str] | None:

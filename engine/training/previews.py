@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.compose.plan import Plan
 from engine.config import RunConfig
-from engine.sampling.draw import Wanted, draw_settings, list_wanted
+from engine.sampling.draw import Wanted, draw_settings
 from engine.sampling.draw_set import Drawer, Drawn, draw_set
 from engine.sampling.drawing_bar import drawing_bar
 from engine.sampling.picture_cache import BASE_PICTURES, PictureCache
@@ -55,11 +55,10 @@ class Gallery:
 
     def draw_preview(self, step: int) -> None:
         """A few pictures on the way."""
-        prompts = self._plan.prompts[: self._plan.num_previews]
-        self._draw(f"step{step:06d}", step, list_wanted(prompts, self._plan.seeds[:1]))
+        self._draw(f"step{step:06d}", step, self._plan.previewed())
 
     def _draw_all(self, name: str, step: int, title: str, cache: PictureCache | None = None) -> Drawn:
-        wanted = list_wanted(self._plan.prompts, self._plan.seeds)
+        wanted = self._plan.wanted()
         with drawing_bar(self._job.console, title, total=len(wanted)) as show:
 
             def on_progress(done: int) -> None:

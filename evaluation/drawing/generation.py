@@ -90,7 +90,6 @@ def _draw(
 def _draw_set(
     plan: DrawingPlan, store: "SampleFolder", name: str, family: "ModelFamily", console: Console
 ) -> None:
-    from engine.sampling.draw import list_wanted
     from engine.sampling.draw_set import Drawer, draw_set
     from engine.sampling.picture_cache import BASE_PICTURES, LORA_PICTURES, PictureCache
 
@@ -101,7 +100,7 @@ def _draw_set(
         cache=PictureCache(plan.cache_dir / (BASE_PICTURES if is_base else LORA_PICTURES)),
         network="" if is_base else plan.network,
     )
-    wanted = list_wanted(store.plan.prompts, store.plan.seeds)
+    wanted = store.plan.wanted()
     with (
         drawing_bar(console, _TITLES[name], total=len(wanted)) as on_progress,
         store.filling(name) as filling,

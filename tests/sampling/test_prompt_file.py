@@ -41,8 +41,12 @@ FORM = 'is not a manifest. Write {"schema": 1, "prompts": [{"prompt": "a dog"}]}
         ("p.txt", b"", "holds no prompt. Write one a line."),
         ("p.txt", b" \n\t\n", "holds no prompt. Write one a line."),
         ("p.txt", b"\xff\xfe\x00", "cannot be read as a prompt file ('utf-8' codec"),
-        ("p.txt", b"a dog --w 512 --n blurry\n", "options within a line, such as --w in 'a dog --w 512"),
-        ("p.txt", b"--n blurry\n", "options within a line, such as --n in '--n blurry'"),
+        ("p.txt", b"\na dog --x 512\n", "line 2: --x is unknown (there are --n, --w, --h, --d, --l, --s)."),
+        ("p.txt", b"--n blurry\n", "line 1: begins with --n blurry. Write the prompt first."),
+        ("p.toml", b"[a", "is not TOML ("),
+        ("p.toml", b"a = 1", "is no list of prompts. Write [prompt], then [[prompt.subset]] for each."),
+        ("p.toml", b"[prompt]\nsubset = []", "holds no prompt. Write one a line."),
+        ("p.json", b"[3]", 'prompt 1: is no entry. Write "a dog --w 512" or {"prompt": "a dog"}.'),
         ("p.json", b"\xff\xfe\x00", "cannot be read as a prompt file ('utf-8' codec"),
         ("p.json", b"{", "is not JSON (Expecting property name"),
         ("p.json", b"[" * 100_000, "is not JSON ("),
@@ -150,7 +154,7 @@ def test_a_first_prompt_with_commas_is_no_header(tmp_path: Path) -> None:
     assert len(load_prompts(tmp_path / "p.prompts")) == 2
 
 
-@pytest.mark.parametrize("ending", [".png", ".JPG", ".safetensors", ".toml", ".jsonl"])
+@pytest.mark.parametrize("ending", [".png", ".JPG", ".safetensors", ".yaml", ".jsonl"])
 def test_a_file_that_surely_holds_no_prompt_a_line_is_refused_by_its_ending(
     tmp_path: Path, ending: str
 ) -> None:
