@@ -74,17 +74,17 @@ def given(model: ModelConfig, option: str) -> str | None:
     return values[option]
 
 
-def find_places(model: ModelConfig, *, configs: Path = CONFIGS) -> Places:
+def find_places(model: ModelConfig, *, configs: Path | None = None) -> Places:
     """Where the parts of a model lie; headers are read, weights are not.
 
-    configs  the settings of each layout, for parts that come without their own
+    configs  the settings of each layout, for parts that come without their own; null: those of CONFIGS
     raises   ConfigError with everything that is missing, or of another family
     """
     base = find_checkpoint(model.checkpoint or "")
     if base is None:
         raise ConfigError(f"model.checkpoint={model.checkpoint}: not found. Give a folder, file or hub id.")
     shapes = read_base(model, base) if base.is_file() else {}
-    settings = configs / layout_of(model.family, shapes)
+    settings = (configs or CONFIGS) / layout_of(model.family, shapes)
     facts, problems = FAMILIES[model.family], []
     options = {part: option for option, part in PART_OPTIONS[model.family].items()}
     parts: dict[str, Place] = {}

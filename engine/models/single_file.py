@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from engine.config import ConfigError, ModelConfig, Prediction
+from engine.models.original_names import diffusers_names
 from engine.models.parts import frozen, load_folder
 from engine.models.places import Place, Places, given
 
@@ -23,6 +24,7 @@ SchedulerT = TypeVar("SchedulerT")
 TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
 Weights = dict[str, Tensor]
 Settings = Mapping[str, object]
+_FLUX_LINEAR = 7 * 3072  # outputs of the first layer of FLUX.1's single blocks, as published
 _PREDICTIONS = {Prediction.epsilon: "epsilon", Prediction.v: "v_prediction"}  # as schedulers write them
 
 
@@ -150,9 +152,21 @@ def _mmdit(weights: Weights, settings: Settings) -> Weights:
 
 
 def _flux(weights: Weights, settings: Settings) -> Weights:
+    """diffusers divides the single blocks' first layer at the published width; here it is done at any."""
     from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 
-    return cast(Weights, convert_flux_transformer_checkpoint_to_diffusers(weights))
+    wide = {name: weight for name, weight in weights.items() if ".linear1." in name}
+    empty = {
+        name: torch.empty(_FLUX_LINEAR, *weight.shape[1:], device="meta") for name, weight in wide.items()
+    }
+    named = cast(Weights, convert_flux_transformer_checkpoint_to_diffusers({**weights, **empty}))
+    for name, weight in wide.items():
+        module, _, ending = name.rpartition(".")
+        width = wide[f"{module}.weight"].shape[1]
+        names = diffusers_names("flux", module, layers_per_block=0)
+        for one, share in zip(names, weight.split([width] * 3 + [len(weight) - 3 * width]), strict=True):
+            named[f"{one}.{ending}"] = share.clone()
+    return named
 
 
 def _cosmos(weights: Weights, settings: Settings) -> Weights:
