@@ -10,7 +10,7 @@ from engine.config import ConfigError, Family, ModelConfig
 from engine.models.anima import load_anima
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
-from engine.models.fingerprint import Fingerprints, checkpoint_fingerprints, placed_fingerprints
+from engine.models.fingerprint import Fingerprints, model_fingerprints
 from engine.models.flux import load_flux
 from engine.models.locate import find_checkpoint
 from engine.models.parts import PartsFolder, PartsSource
@@ -42,7 +42,7 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
     raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged,
              or an option does not go with it
     """
-    source, fingerprints = _source(config)
+    source, fingerprints = _source(config), model_fingerprints(config)
     key = (config.family.value + fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
         quiet_loading()
@@ -63,15 +63,13 @@ def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype
 
 def fingerprints_of(config: ModelConfig) -> Fingerprints:
     """The fingerprints of the recipe's checkpoint, without loading it."""
-    return _source(config)[1]
+    _find(config)
+    return model_fingerprints(config)
 
 
-def _source(config: ModelConfig) -> tuple[PartsSource, Fingerprints]:
+def _source(config: ModelConfig) -> PartsSource:
     path = _find(config)
-    if lies_in_parts(config):
-        places = find_places(config)
-        return SingleFile(config, places), placed_fingerprints(config, places)
-    return PartsFolder(path), checkpoint_fingerprints(path, FAMILIES[config.family])
+    return SingleFile(config, find_places(config)) if lies_in_parts(config) else PartsFolder(path)
 
 
 def _find(config: ModelConfig) -> Path:

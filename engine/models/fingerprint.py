@@ -10,7 +10,8 @@ from pathlib import Path
 from engine.config import ModelConfig
 from engine.models.facts import FAMILIES, FamilyFacts
 from engine.models.file_hashes import sha256_of
-from engine.models.places import Place, Places
+from engine.models.locate import find_checkpoint
+from engine.models.places import Place, Places, find_places, lies_in_parts
 
 _ENDINGS = (".safetensors", ".json", ".txt")
 
@@ -22,6 +23,17 @@ class Fingerprints:
     base: str  # all parts together
     vae: str
     text: str  # text encoders and tokenizers
+
+
+def model_fingerprints(model: ModelConfig) -> Fingerprints:
+    """The fingerprints of a recipe's model, wherever its parts lie.
+
+    raises  ConfigError where it is not on this machine, or a part of it is missing
+    """
+    path = find_checkpoint(model.checkpoint or "")
+    if path is None or lies_in_parts(model):
+        return placed_fingerprints(model, find_places(model))
+    return checkpoint_fingerprints(path, FAMILIES[model.family])
 
 
 def checkpoint_fingerprints(folder: Path, facts: FamilyFacts) -> Fingerprints:

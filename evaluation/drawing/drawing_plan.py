@@ -26,8 +26,7 @@ from engine.config.sources import Sources
 from engine.data.indexes import Indexes
 from engine.data.layouts import scan_dataset
 from engine.data.scan import Scan
-from engine.models.facts import FAMILIES
-from engine.models.fingerprint import checkpoint_fingerprints
+from engine.models.fingerprint import model_fingerprints
 from engine.models.locate import find_checkpoint
 from engine.sampling.prompt_file import Prompt
 from evaluation.reading.recipe_sources import recipe_sources
@@ -259,12 +258,12 @@ def _run_weights(folder: Path) -> Path:
 
 
 def _base_of(run: RunConfig) -> str:
-    folder = find_checkpoint(run.model.checkpoint or "")
-    if folder is None:
+    if find_checkpoint(run.model.checkpoint or "") is None:
         raise ConfigError(
-            f"model={run.model.name}: has no weights of its own. Give checkpoint=DIR, a diffusers folder."
+            f"model={run.model.name}: has no weights of its own. "
+            "Give checkpoint=DIR, a diffusers folder, or a file."
         )
-    return checkpoint_fingerprints(folder, FAMILIES[run.model.family]).base
+    return model_fingerprints(run.model).base
 
 
 def _scan(run: RunConfig, sources: Sources) -> Scan:
