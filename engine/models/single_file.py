@@ -24,6 +24,7 @@ SchedulerT = TypeVar("SchedulerT")
 TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
 Weights = dict[str, Tensor]
 Settings = Mapping[str, object]
+_EIGHT_BITS = (torch.float8_e4m3fn, torch.float8_e5m2)
 _FLUX_LINEAR = 7 * 3072  # outputs of the first layer of FLUX.1's single blocks, as published
 _PREDICTIONS = {Prediction.epsilon: "epsilon", Prediction.v: "v_prediction"}  # as schedulers write them
 
@@ -95,7 +96,12 @@ def _read(file: Path, prefix: str) -> Weights:
     """The tensors of one part, by their names behind its prefix; others are not read."""
     with safe_open(file, framework="pt") as stream:
         names = [name for name in stream.keys() if name.startswith(prefix)]  # noqa: SIM118  (no mapping)
-        return {name.removeprefix(prefix): stream.get_tensor(name) for name in names}
+        return {name.removeprefix(prefix): _as_numbers(stream.get_tensor(name)) for name in names}
+
+
+def _as_numbers(weight: Tensor) -> Tensor:
+    """8-bit floats as 16-bit ones, which hold them exactly: torch computes little with the former."""
+    return weight.to(torch.bfloat16) if weight.dtype in _EIGHT_BITS else weight
 
 
 def _diffusers_part(

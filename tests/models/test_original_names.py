@@ -6,10 +6,13 @@ from pathlib import Path
 import diffusers
 import original_layout
 import pytest
+import torch
+import transformers
 from accelerate import init_empty_weights
 from torch import nn
 
 from engine.config import Family
+from engine.models.facts import FAMILIES
 from engine.models.layouts import CONFIGS, families_of, layout_of, no_base
 from engine.models.original_names import diffusers_names
 
@@ -32,6 +35,17 @@ SIZES = {
     "flux_dev": 11_901_408_320,
     "flux_schnell": 11_891_178_560,
     "anima": 1_956_405_248,
+}
+# The same of the other parts; text encoders without what they tie.
+OTHERS = {
+    "sd1/text_encoder": 123_060_480,
+    "sd1/vae": 83_653_863,
+    "sd2/text_encoder": 340_387_840,
+    "sdxl/text_encoder_2": 694_659_840,
+    "flux_dev/vae": 83_819_683,
+    "flux_dev/text_encoder_2": 4_762_310_656,
+    "anima/text_encoder": 596_049_920,
+    "anima/vae": 126_892_531,
 }
 FAMILY = {"flux": Family.flux, "sd3": Family.sd3, "sd35": Family.sd3}
 
@@ -87,3 +101,27 @@ def test_shipped_settings_make_the_published_sizes_and_names_and_shapes_tell_the
         assert families_of(shapes) == (family_of(layout),)
         assert layout_of(family_of(layout), shapes) == layout
         assert no_base(shapes) is None
+
+
+@pytest.mark.parametrize("part", OTHERS)
+def test_shipped_settings_make_the_other_parts_of_the_published_size(part: str) -> None:
+    settings = json.loads((CONFIGS / part / "config.json").read_text())
+    with torch.device("meta"):
+        if "_class_name" in settings:
+            model = getattr(diffusers, settings["_class_name"]).from_config(settings)
+        else:
+            kind = getattr(transformers, settings["architectures"][0])
+            model = kind(kind.config_class.from_dict(settings))
+    assert sum(weight.numel() for weight in model.parameters()) == OTHERS[part]
+
+
+def test_every_layout_has_the_settings_of_every_part() -> None:
+    for layout in SIZES:
+        facts = FAMILIES[family_of(layout)]
+        folder = CONFIGS / layout
+        for part in facts.weighty:
+            assert (folder / part / "config.json").is_file(), (layout, part)
+        for part in facts.tokenizers:
+            settings = json.loads((folder / part / "tokenizer_config.json").read_text())
+            assert {"pad_token", "model_max_length"} <= set(settings)
+        assert (folder / "scheduler/scheduler_config.json").is_file()

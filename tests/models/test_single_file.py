@@ -204,6 +204,21 @@ def test_words_by_kind_are_set_as_the_layout_says(
     assert all(torch.equal(again[name], before[name]) for name in before)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_8_bit_floats_are_read_for_what_they_are(
+    dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_flux(tmp_path / "folder")
+    write_original(tmp_path / "folder", Family.flux, tmp_path / "m.safetensors")
+    weights = {name: one.to(dtype) for name, one in load_file(tmp_path / "m.safetensors").items()}
+    save_file(weights, tmp_path / "m.safetensors")
+    found = all_weights(
+        loaded(as_file(Family.flux, tmp_path / "folder", tmp_path / "m.safetensors", monkeypatch))
+    )
+    expected = all_weights(loaded(config_of(Family.flux, tmp_path / "folder")))
+    assert all(torch.equal(found[name], one.to(dtype).float()) for name, one in expected.items())
+
+
 def _with(config: ModelConfig, option: str, path: Path) -> ModelConfig:
     return replace(config, **{option: str(path)})
 
