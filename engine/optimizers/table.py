@@ -11,7 +11,10 @@ class OptimizerFacts:
 
     adapts_lr: bool = False  # finds its own step size: lr only scales it and is usually 1.0
     args: frozenset[str] | None = None  # beside params and lr; None = import the class to know
+    sees_layers: bool = False  # what it keeps depends on the shapes of matrices, or on where one ends
 
+
+_OF_BITSANDBYTES = ("AdamW", "PagedAdamW", "Adam", "PagedAdam", "Lion", "PagedLion", "SGD", "AdEMAMix")
 
 OPTIMIZERS: dict[str, OptimizerFacts] = {
     "torch.optim.AdamW": OptimizerFacts(
@@ -48,15 +51,37 @@ OPTIMIZERS: dict[str, OptimizerFacts] = {
             }
         ),
     ),
+    "transformers.optimization.Adafactor": OptimizerFacts(
+        sees_layers=True,
+        args=frozenset(
+            {
+                "eps",
+                "clip_threshold",
+                "decay_rate",
+                "beta1",
+                "weight_decay",
+                "scale_parameter",
+                "relative_step",
+                "warmup_init",
+            }
+        ),
+    ),
+    "torch.optim.Adafactor": OptimizerFacts(sees_layers=True),
     "dadaptation.DAdaptAdam": OptimizerFacts(adapts_lr=True),
     "dadaptation.DAdaptLion": OptimizerFacts(adapts_lr=True),
     "dadaptation.DAdaptSGD": OptimizerFacts(adapts_lr=True),
+    **{f"bitsandbytes.optim.{name}8bit": OptimizerFacts(sees_layers=True) for name in _OF_BITSANDBYTES},
 }
 
 
 def adapts_lr(class_path: str) -> bool:
     """Whether the optimizer is known to find its own step size."""
     return class_path in OPTIMIZERS and OPTIMIZERS[class_path].adapts_lr
+
+
+def sees_layers(class_path: str) -> bool:
+    """Whether the optimizer has to be given each matrix for itself."""
+    return class_path in OPTIMIZERS and OPTIMIZERS[class_path].sees_layers
 
 
 def args_problems(given: Iterable[str], allowed: Iterable[str], class_path: str) -> list[str]:

@@ -6,12 +6,17 @@ import inspect
 import prodigyopt
 import pytest
 import torch
+from transformers.optimization import Adafactor
 
 from engine.config import ConfigError, OptimizerConfig
 from engine.optimizers.build import build_optimizer, check_args
 from engine.optimizers.table import OPTIMIZERS, adapts_lr
 
-CLASSES = {"torch.optim.AdamW": torch.optim.AdamW, "prodigyopt.Prodigy": prodigyopt.Prodigy}
+CLASSES = {
+    "torch.optim.AdamW": torch.optim.AdamW,
+    "prodigyopt.Prodigy": prodigyopt.Prodigy,
+    "transformers.optimization.Adafactor": Adafactor,
+}
 
 
 def test_every_row_with_arguments_is_compared_with_its_class() -> None:
@@ -33,7 +38,8 @@ def test_lists_in_args_reach_the_class_as_tuples() -> None:
 @pytest.mark.parametrize("path", [*CLASSES, "torch.optim.SGD"])
 def test_a_step_against_the_gradient_lowers_the_parameter(path: str) -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
-    optimizer = build_optimizer(OptimizerConfig(class_path=path, lr=0.1), [parameter])
+    args = {"relative_step": False} if path.endswith("Adafactor") else {}
+    optimizer = build_optimizer(OptimizerConfig(class_path=path, lr=0.1, args=args), [parameter])
     for _ in range(3):
         parameter.grad = torch.ones(2)
         optimizer.step()

@@ -1,6 +1,12 @@
 """Weights on the way: whole files, the same after any stop, of use to the tools that read LoRA files."""
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +22,9 @@ from evaluation.drawing.drawing_plan import LoRARequest
 from evaluation.drawing.generation import draw_for_scoring
 from tests.compose.toys import composed
 from tests.training.option_desk import read_tensors
-from tests.training.toy_runs import small_run, train_small
+from tests.training.toy_runs import SMALL, small_run, train_small
 
+PROJECT = Path(__file__).parents[2]
 STEPS = (
     "training.steps=9",
     "training.checkpoint_every=4",
@@ -63,18 +70,39 @@ def test_files_on_the_way_do_not_change_the_weights(tmp_path: Path, whole: Path)
     assert plain.weights.read_bytes() == (whole / "demo.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("place", "time"), [("write_weights", 2), ("flush_folder", 3), ("Saves._drop", 3)])
+@pytest.mark.parametrize(("place", "turn"), [("write_weights", 2), ("flush_folder", 3), ("Saves._drop", 3)])
 def test_a_run_stopped_around_a_save_ends_with_the_files_of_one_that_was_not(
-    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, place: str, time: int
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, place: str, turn: int
 ) -> None:
     run, plan = small_run(tmp_path, *STEPS)
     with monkeypatch.context() as patch, pytest.raises(SystemError):
-        patch.setattr(f"{saves.__name__}.{place}", _crash_at(time, saves, place))
+        patch.setattr(f"{saves.__name__}.{place}", _crash_at(turn, saves, place))
         train(run, plan, console=Console(quiet=True))
     (plan.folder / ".demo-step000004.safetensors.1.tmp").write_bytes(b"half")  # what a kill may leave
     ended = train(run, plan, console=Console(quiet=True))
     assert not ended.reused and _weights(ended.folder) == _weights(whole)
     assert not list(ended.folder.glob(".*.tmp"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_files(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed of the kills: {seed}")
+    dice = random.Random(seed)
+    options = ("training.steps=40", "training.checkpoint_every=3", "training.save_every=1")
+    options += ("training.keep_saves=5",)
+    whole = train_small(tmp_path / "whole", *options)
+    for _ in range(3):
+        process = _start(tmp_path / "killed", *options)
+        deadline = time.monotonic() + 120
+        while not _weights_under(tmp_path / "killed") and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(dice.random() * 0.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    ended = train_small(tmp_path / "killed", *options)
+    assert _weights(ended.folder) == _weights(whole.folder) and len(_weights(whole.folder)) == 6
 
 
 def test_a_save_is_there_before_a_checkpoint_of_its_step(
@@ -147,7 +175,7 @@ def test_two_rhythms_or_none_with_a_number_to_keep_are_refused() -> None:
     ]
 
 
-def _crash_at(time: int, module: object, place: str) -> Crash:
+def _crash_at(turn: int, module: object, place: str) -> Crash:
     """What stands there, until it is called for the so manieth time."""
     original = module
     for name in place.split("."):
@@ -157,12 +185,28 @@ def _crash_at(time: int, module: object, place: str) -> Crash:
     def called(*args: object, **kwargs: object) -> None:
         nonlocal count
         count += 1
-        if count == time:
+        if count == turn:
             raise SystemError("as a kill would")
         assert callable(original)
         original(*args, **kwargs)
 
     return called
+
+
+def _start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    given = {option.split("=")[0] for option in options}
+    small = [default for default in SMALL if default.split("=")[0] not in given]
+    places = (f"output_dir={folder / 'outputs'}", f"cache_dir={folder / 'cache'}")
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "train.py"), *places, *small, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _weights_under(folder: Path) -> list[Path]:
+    return list((folder / "outputs").glob("*/*.safetensors"))
 
 
 def _weights(folder: Path) -> dict[str, bytes]:
