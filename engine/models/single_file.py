@@ -24,6 +24,7 @@ SchedulerT = TypeVar("SchedulerT")
 TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
 Weights = dict[str, Tensor]
 Settings = Mapping[str, object]
+_LONGEST_CAUSE = 200  # characters
 _EIGHT_BITS = (torch.float8_e4m3fn, torch.float8_e5m2)
 _FLUX_LINEAR = 7 * 3072  # outputs of the first layer of FLUX.1's single blocks, as published
 _PREDICTIONS = {Prediction.epsilon: "epsilon", Prediction.v: "v_prediction"}  # as schedulers write them
@@ -49,7 +50,7 @@ class SingleFile:
         try:
             part, missing = _from_file(kind, place, dtype=dtype)
         except (LookupError, RuntimeError) as error:  # of diffusers' conversions and torch's loading
-            cause = " ".join(str(error).split())
+            cause = " ".join(str(error).split())[:_LONGEST_CAUSE]  # torch names every layer
             raise ConfigError(
                 f"{said}: its {name} is not of the published shape ({cause}). Give it as a diffusers folder."
             ) from error
@@ -182,19 +183,22 @@ def _cosmos(weights: Weights, settings: Settings) -> Weights:
     return cast(Weights, convert_cosmos_transformer_checkpoint_to_diffusers(own))
 
 
-def _clip(weights: Weights, settings: Settings) -> Weights:
-    """CLIP as transformers writes it, with or without text_model; some files lack the projection.
+def _clip_l(weights: Weights, settings: Settings) -> Weights:
+    """CLIP-L; where its file has no projection, pooled text is not projected, as in SD3's own code."""
+    named = _clip(weights, settings)
+    if settings["architectures"] == ["CLIPTextModelWithProjection"]:
+        named.setdefault("text_projection.weight", torch.eye(cast(int, settings["hidden_size"])))
+    return named
 
-    The pooled text of such a file is not projected (as Stable Diffusion 3's own code reads it).
-    """
+
+def _clip(weights: Weights, settings: Settings) -> Weights:
+    """CLIP as transformers writes it, with or without text_model."""
     inner = "" if settings["architectures"] == ["CLIPTextModel"] else "text_model."
     named = {
         name if name == "text_projection.weight" else inner + name.removeprefix("text_model."): weight
         for name, weight in weights.items()
         if not name.startswith(("logit_scale", "vision_model."))
     }
-    if inner and "text_projection.weight" not in named:
-        named["text_projection.weight"] = torch.eye(cast(int, settings["hidden_size"]))
     return {name: weight for name, weight in named.items() if not name.endswith("position_ids")}
 
 
@@ -239,7 +243,7 @@ _CONVERSIONS: dict[str, Callable[[Weights, Settings], Weights]] = {
     "kl_vae": _kl_vae,
     "wan_vae": _wan_vae,
     "diffusers_vae": _as_it_is,
-    "clip_l": _clip,
+    "clip_l": _clip_l,
     "clip_g": _clip,
     "open_clip": _open_clip,
     "t5": _as_it_is,

@@ -13,7 +13,7 @@ from original_layout import clip, every_part, kl_vae, part_weights, settings_of,
 from safetensors.torch import load_file, save_file
 
 from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
-from engine.config import Family, ModelConfig, Prediction
+from engine.config import ConfigError, Family, ModelConfig, Prediction
 from engine.models.checkpoint import fingerprints_of, load_family
 from engine.models.facts import FAMILIES, PART_OPTIONS
 from engine.models.family import Conditioning, ModelFamily
@@ -202,6 +202,62 @@ def test_words_by_kind_are_set_as_the_layout_says(
             shutil.copytree(folder / part, tmp_path / kind)
     again = seen(loaded(replace(config, tokenizers=str(tmp_path))))
     assert all(torch.equal(again[name], before[name]) for name in before)
+
+
+def test_a_file_that_lacks_a_weight_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_sdxl(tmp_path / "folder")
+    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
+    write_original(tmp_path / "folder", Family.sdxl, whole)
+    config = as_file(Family.sdxl, tmp_path / "folder", broken, monkeypatch)
+    for name, lost in {
+        "model.diffusion_model.out.2.bias": "unet lacks 1 weights, the first: conv_out.bias",
+        "first_stage_model.decoder.norm_out.bias": "vae lacks 1 weights, the first: decoder.conv_norm_out",
+        "conditioner.embedders.0.transformer.text_model.final_layer_norm.bias": (
+            "text_encoder lacks 1 weights, the first: final_layer_norm.bias"
+        ),
+        "conditioner.embedders.1.model.ln_final.bias": (
+            "text_encoder_2 lacks 1 weights, the first: text_model.final_layer_norm.bias"
+        ),
+        "conditioner.embedders.1.model.text_projection": "text_encoder_2 lacks 1 weights, the first: text_p",
+    }.items():
+        weights = load_file(whole)
+        del weights[name]
+        save_file(weights, broken)
+        with pytest.raises(ConfigError) as refusal:
+            loaded(config)
+        assert f"broken.safetensors: {lost}" in refusal.value.problems[0]
+
+
+def test_stable_diffusion_3_reads_clip_l_without_a_projection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_sd3(tmp_path / "folder", with_t5=False)
+    (own,) = (tmp_path / "folder/text_encoder").glob("*.safetensors")
+    weights = load_file(own)
+    weights["text_projection.weight"] = torch.eye(len(weights["text_projection.weight"]))
+    save_file(weights, own, {"format": "pt"})
+    file = tmp_path / "m.safetensors"
+    write_original(tmp_path / "folder", Family.sd3, file)
+    weights = load_file(file)
+    del weights["text_encoders.clip_l.transformer.text_projection.weight"]
+    save_file(weights, file)
+    whole = loaded(config_of(Family.sd3, tmp_path / "folder")).encode_prompts(PROMPTS)
+    single = loaded(as_file(Family.sd3, tmp_path / "folder", file, monkeypatch)).encode_prompts(PROMPTS)
+    assert all(torch.equal(single[name], whole[name]) for name in whole)
+
+
+def test_a_file_of_another_shape_than_the_published_is_refused(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "folder")
+    file = tmp_path / "m.safetensors"
+    write_original(tmp_path / "folder", Family.sd1, file)
+    config = replace(config_of(Family.sd1, file), tokenizers=str(tmp_path / "folder"))
+    with pytest.raises(ConfigError) as refusal:
+        loaded(config)
+    (problem,) = refusal.value.problems
+    assert problem.startswith(f"model.checkpoint={file}: its vae is not of the published shape (")
+    assert problem.endswith("). Give it as a diffusers folder.") and len(problem) < 500
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
