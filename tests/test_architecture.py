@@ -102,6 +102,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "engine.validation": ("engine.networks", "engine.models", "engine.data", *LOWEST),
     "engine.compose": (
         "engine.models.facts",
+        "engine.models.layer_words",
         "engine.models.locate",
         "engine.models.fingerprint",
         "engine.models.weight_headers",
@@ -117,7 +118,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *DATA_WITHOUT_TORCH,
         "engine.config",
     ),
-    "engine.networks": ("engine.models.facts", *LOWEST),
+    "engine.networks": ("engine.models.facts", "engine.models.layer_words", *LOWEST),
     "engine.optimizers": LOWEST,
     "engine.models": LOWEST,
     "engine.data": LOWEST,

@@ -33,6 +33,7 @@ class Layer:
     name: str  # of its first module, where several are one layer in files
     group: LayerGroup
     shape: tuple[int, ...]  # of its weight: (out, in) or (out, in, k, k); outputs of joined modules add up
+    joined: tuple[str, ...] = ()  # the further modules that are one layer with it
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -126,7 +127,7 @@ def _original_layers(family: Family, place: Place, weights: list[Weight]) -> tup
         names = diffusers_names(place.found.form, module, layers_per_block=int(str(per_block)))
         group = layer_group(family, names[0]) if names else None
         if group is not None:
-            layers.append(Layer(name=names[0], group=group, shape=shape))
+            layers.append(Layer(name=names[0], group=group, shape=shape, joined=names[1:]))
     return tuple(layers)
 
 
@@ -144,6 +145,7 @@ def _layers(family: Family, weights: list[Weight]) -> tuple[Layer, ...]:
             name=names[0],
             group=groups[names[0]],
             shape=(sum(shapes[name][0] for name in names), *shapes[names[0]][1:]),
+            joined=names[1:],
         )
         for names in joined_members(family, groups)
     )

@@ -1,6 +1,7 @@
 """What a run is going to do, in numbers: made by preflight, printed before training."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from engine.config import (
 from engine.config.sources import Sources
 from engine.data.buckets import BucketChoice
 from engine.data.scan import Scan
+from engine.models.layer_words import LayerChoice
 from engine.optimizers.table import adapts_lr
 
 if TYPE_CHECKING:
@@ -53,13 +55,13 @@ class Plan:
     notes: tuple[str, ...] = ()  # what a user may not expect
 
 
-def num_parameters(network: LoRAConfig, layers: list[Layer]) -> int:
+def num_parameters(choices: Sequence[LayerChoice[Layer]]) -> int:
     """Numbers in the pairs of matrices: rank x (inputs x kernel area + outputs), summed over the layers."""
     total = 0
-    for layer in layers:
-        outputs, inputs, *kernel = layer.shape
+    for choice in choices:
+        outputs, inputs, *kernel = choice.layer.shape
         area = kernel[0] * kernel[1] if kernel else 1
-        total += network.rank * (inputs * area + outputs)
+        total += choice.rank * (inputs * area + outputs)
     return total
 
 
@@ -143,7 +145,8 @@ def _buckets(plan: Plan) -> str:
 def _network(run: RunConfig, plan: Plan) -> str:
     words = ""
     if isinstance(run.network, LoRAConfig):
-        words = f"LoRA, rank {run.network.rank}, alpha {show(effective_alpha(run.network))}: "
+        words = f"LoRA, rank {run.network.rank}, alpha {show(effective_alpha(run.network))}"
+        words += "".join(f", {entry}" for entry in run.network.ranks) + ": "
     return f"{words}{plan.num_parameters:,} parameters on {plan.num_layers} layers"
 
 

@@ -17,6 +17,7 @@ from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
 from engine.data.cache_folder import stat_of
 from engine.data.repeats import batches_per_epoch, steps_per_epoch, total_steps
 from engine.data.scan import Scan
+from engine.models.layer_words import choose_layers
 
 _LARGEST_SCALE = 2.0  # a picture that is enlarged more than this is named
 _NUM_NAMED = 5
@@ -31,7 +32,9 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     if problems := weight_problems(run, scan, prompts=drawing.prompts, where=where):
         raise ConfigError(problems)
     checkpoint = read_checkpoint(run.model)
-    layers = [layer for layer in checkpoint.layers if layer.group in run.network.layers]
+    assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
+    adapted = choose_layers(run.network, run.model.family, checkpoint.layers)
+    layers = [choice.layer for choice in adapted]
     choices = choose_buckets(scan)
     num_batches = batches_per_epoch(
         batch_groups(scan.pictures, [choice.bucket for choice in choices]),
@@ -39,8 +42,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     )
     steps = _total_steps(run, num_batches)
     _check_warmup(run, steps)
-    assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
-    trained = num_parameters(run.network, layers)
+    trained = num_parameters(adapted)
     cached = _cache_files(Path(run.cache_dir))
     return Plan(
         run_id=run_id(run),

@@ -14,11 +14,12 @@ from engine.compose.dataset_rules import (
 )
 from engine.compose.family_rules import family_rule
 from engine.compose.file_rules import saves_rule
+from engine.compose.network_rules import layer_words_rule, network_rule
 from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.compose.side_rule import side_rule
-from engine.config import LoRAConfig, MixedPrecision, RunConfig, WandbMode
+from engine.config import MixedPrecision, RunConfig, WandbMode
 from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES
 
@@ -52,21 +53,6 @@ def model_rule(run: RunConfig) -> list[str]:
         problems.append(
             f"model.token_length={model.token_length}: captions are read in rows of 75 tokens. "
             "Give 75, 150 or 225."
-        )
-    return problems
-
-
-def network_rule(run: RunConfig) -> list[str]:
-    """Layers are named once; a LoRA's strength is given in one way."""
-    network, problems = run.network, []
-    if not network.layers:
-        problems.append("network.layers=[]: nothing to train. Name at least one group, such as attention.")
-    if len(set(network.layers)) < len(network.layers):
-        problems.append(f"network.layers={show(network.layers)}: a group is named twice. Name each once.")
-    if isinstance(network, LoRAConfig) and network.alpha is not None and network.alpha_ratio is not None:
-        problems.append(
-            f"network.alpha={show(network.alpha)} with network.alpha_ratio={show(network.alpha_ratio)}: "
-            "two ways to say one thing. Give one of them."
         )
     return problems
 
@@ -170,6 +156,7 @@ RULES: tuple[Rule, ...] = (
     model_rule,
     family_rule,
     network_rule,
+    layer_words_rule,
     optimizer_rule,
     length_rule,
     saves_rule,

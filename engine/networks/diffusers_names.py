@@ -18,7 +18,7 @@ def diffusers_state(network: LoRANetwork, *, slot: int = 0) -> dict[str, Tensor]
     """
     state: dict[str, Tensor] = {}
     for attached, down, ups in network.matrices(slot):
-        scale = network.alphas[slot] / len(down)
+        scale = attached.alphas[slot] / len(down)
         for (path, _), up in zip(attached.modules, ups, strict=True):
             rows = up.t() * scale
             name = f"{attached.component}.{path}"

@@ -14,6 +14,11 @@ from torch import Tensor
 from engine.networks.kohya_names import ALPHA
 
 _NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+_KOHYA_MODULES = {  # kohya's word for the family -> its module that makes such files
+    "flux1": "networks.lora_flux",
+    "sd3": "networks.lora_sd3",
+    "anima": "networks.lora_anima",
+}
 _LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000  # bytes of a file that the old hash reads
 
 
@@ -46,6 +51,7 @@ class TrainingFacts:
     min_snr_gamma: float | None
     mixed_precision: str
     convolutions: bool  # whether kxk convolutions are adapted (kohya's conv_dim)
+    ranks: tuple[str, ...] = ()  # "where: rank" of layers that have another
 
 
 def lora_metadata(facts: TrainingFacts) -> dict[str, str]:
@@ -61,7 +67,7 @@ def lora_metadata(facts: TrainingFacts) -> dict[str, str]:
         "ss_network_alpha": facts.alpha,
         "ss_network_dim": facts.rank,
         "ss_network_dropout": facts.dropout or None,
-        "ss_network_module": "networks.lora",
+        "ss_network_module": _KOHYA_MODULES.get(facts.base_model_version, "networks.lora"),
         "ss_noise_offset": facts.noise_offset or None,
         "ss_optimizer": facts.optimizer,
         "ss_output_name": facts.output_name,
@@ -69,10 +75,14 @@ def lora_metadata(facts: TrainingFacts) -> dict[str, str]:
         "ss_sd_model_name": Path(facts.base_model_name).name,
         "ss_seed": facts.seed,
         "ss_steps": facts.steps,
-        "ss_v2": False,
+        "ss_v2": facts.base_model_version.startswith("sd_v2"),
     }
-    if facts.convolutions:
+    arguments: dict[str, str] = {}
+    if facts.ranks:
+        arguments["ranks"] = ",".join(facts.ranks)  # our own word: kohya gives ranks by block
+    elif facts.convolutions:
         arguments = {"conv_dim": str(facts.rank), "conv_alpha": str(facts.alpha)}
+    if arguments:
         values["ss_network_args"] = json.dumps(arguments)
     return {key: str(value) for key, value in values.items()}
 

@@ -4,14 +4,15 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from engine.config import Family, LoRAConfig, effective_alpha
+from engine.models.layer_words import choose_layers, rank_of
 from engine.networks.kohya_names import ALPHA, DOWN, UP, has_swapped_halves, kohya_key
-from engine.networks.layer_choice import Target, choose_layers
+from engine.networks.layer_choice import Target
 from engine.networks.lora_layers import LoRALayer, layer_shape, wrap_layer
 from engine.networks.slot_bank import SlotBank
 
@@ -25,6 +26,8 @@ class AttachedLayer:
     root: nn.Module
     component: str  # the part of the model that root is
     layer: LoRALayer
+    ranks: tuple[int, ...]  # of each slot
+    alphas: tuple[float, ...]  # of each slot
     joined: tuple[tuple[str, LoRALayer], ...] = ()  # path and layer of the modules that share its down
     swapped: bool = False  # whether the halves of its outputs stand the other way round in files
 
@@ -37,10 +40,10 @@ class AttachedLayer:
 def attach_lora(
     config: LoRAConfig, targets: Sequence[Target], *, family: Family, seed: int, device: torch.device | str
 ) -> "LoRANetwork":
-    """Put a LoRA on the layers of config.layers; its weights are float32 whatever the base's dtype.
+    """Put a LoRA on the layers that config chooses; its weights are float32 whatever the base's dtype.
 
     family  whose names the file's keys have
-    Raises ConfigError if the model lacks a group asked for, ValueError if LoRA is not defined on a layer or
+    Raises ConfigError if the model lacks a layer asked for, ValueError if LoRA is not defined on a layer or
     its base is not frozen.
     """
     return attach_loras([config], targets, family=family, seeds=[seed], device=device)
@@ -57,24 +60,27 @@ def attach_loras(
 ) -> "LoRANetwork":
     """Put K LoRAs side by side on the same layers, each for its own share of a batch's rows.
 
-    Rank and alpha may differ; layers and dropout are those of the first. Errors: as attach_lora.
+    Ranks and alpha may differ; layers, learning rates and dropout are those of the first. Errors: as
+    attach_lora.
     """
     if any(config.rank < 1 for config in configs):
         raise ValueError(f"a rank must be at least 1: {[config.rank for config in configs]}")
-    chosen = choose_layers(targets, configs[0].layers)
-    width = max(config.rank for config in configs)
+    choices = choose_layers(configs[0], family, targets)
+    chosen = [choice.layer for choice in choices]
+    ranks = [tuple(rank_of(config, family, target) for config in configs) for target in chosen]
     bases = [[_free_module(target, name) for name in (target.name, *target.joined)] for target in chosen]
     shapes = [
-        layer_shape(*modules, component=target.component, rank=width)
-        for modules, target in zip(bases, chosen, strict=True)
+        replace(layer_shape(*modules, component=choice.layer.component, rank=max(of_slots)), rate=choice.rate)
+        for modules, choice, of_slots in zip(bases, choices, ranks, strict=True)
     ]
     bank = SlotBank(shapes, num_slots=len(configs), dtype=dtype, device=device)
     scales = [effective_alpha(config) / config.rank for config in configs]
     attached = []
-    for target, modules, own, others in zip(chosen, bases, bank.layers, bank.joined, strict=True):
+    matrices = [(own, *others) for own, others in zip(bank.layers, bank.joined, strict=True)]
+    for target, modules, own, of_slots in zip(chosen, bases, matrices, ranks, strict=True):
         layers = [
             wrap_layer(base, weights, scales=scales, dropout=configs[0].dropout)
-            for base, weights in zip(modules, (own, *others), strict=True)
+            for base, weights in zip(modules, own, strict=True)
         ]
         paths = (target.name, *target.joined)
         for path, layer in zip(paths, layers, strict=True):
@@ -86,6 +92,8 @@ def attach_loras(
                 root=target.root,
                 component=target.component,
                 layer=layers[0],
+                ranks=of_slots,
+                alphas=tuple(map(_alpha, configs, of_slots)),
                 joined=tuple(zip(target.joined, layers[1:], strict=True)),
                 swapped=has_swapped_halves(family, target.component, target.name, layers[0].weight.shape),
             )
@@ -109,12 +117,12 @@ class LoRANetwork:
 
     @property
     def rank(self) -> int:
-        """Rank of the first slot."""
+        """Rank of the first slot, where no layer was given another."""
         return self.ranks[0]
 
     @property
     def alpha(self) -> float:
-        """Alpha of the first slot."""
+        """Alpha of the first slot, for layers of that rank."""
         return self.alphas[0]
 
     @property
@@ -125,6 +133,16 @@ class LoRANetwork:
     def parameters(self, slot: int = 0) -> list[nn.Parameter]:
         """What an optimizer gets: a few long vectors; their gradients are cleared by zero_grad() here."""
         return self.bank.parameters(slot)
+
+    @property
+    def learning_rates(self) -> list[float]:
+        """The factor on the learning rate of each of the parameters."""
+        return self.bank.rates
+
+    @property
+    def on_text(self) -> list[bool]:
+        """Whether each of the parameters is of a text encoder."""
+        return [name.startswith("text_encoder") for name, _, _ in self.bank.sections]
 
     def zero_grad(self) -> None:
         """Set all gradients to zero with one write; not optimizer.zero_grad(), which would drop them."""
@@ -186,7 +204,7 @@ class LoRANetwork:
             if attached.swapped:
                 columns = swap_halves(columns)
             shape = (*columns.shape, *[1] * (down.dim() - 2))
-            state[f"{key}.{ALPHA}"] = torch.tensor(self.alphas[slot], dtype=torch.float32)
+            state[f"{key}.{ALPHA}"] = torch.tensor(attached.alphas[slot], dtype=torch.float32)
             state[f"{key}.{DOWN}"] = down.detach().to("cpu", copy=True)
             state[f"{key}.{UP}"] = columns.reshape(shape).to("cpu", copy=True).contiguous()
         return state
@@ -219,17 +237,22 @@ class LoRANetwork:
         """
         for attached in self.layers:
             matrices = [attached.layer.matrices.down, *(layer.matrices.up for _, layer in attached.modules)]
-            down, *ups = [self._part(matrix, slot) for matrix in matrices]
+            rows = [
+                matrix.detach()[slot] if self.bank.num_slots > 1 else matrix.detach() for matrix in matrices
+            ]
+            down, *ups = [matrix[: attached.ranks[slot]] for matrix in rows]
             yield attached, down, ups
-
-    def _part(self, matrix: Tensor, slot: int) -> Tensor:
-        own = matrix.detach()[slot] if self.bank.num_slots > 1 else matrix.detach()
-        return own[: self.ranks[slot]]
 
 
 def swap_halves(rows: Tensor) -> Tensor:
     """[2 n, ...] -> the second n rows, then the first."""
     return rows.roll(len(rows) // 2, dims=0)
+
+
+def _alpha(config: LoRAConfig, rank: int) -> float:
+    """The alpha of a layer: a rank of its own leaves alpha / rank as it is."""
+    alpha = effective_alpha(config)
+    return alpha if rank == config.rank else alpha / config.rank * rank
 
 
 def _free_module(target: Target, name: str) -> nn.Module:

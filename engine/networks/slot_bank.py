@@ -20,6 +20,7 @@ class LayerShape:
     down: tuple[int, ...]  # (R, in) or (R, in, kh, kw)
     num_outputs: int  # the up matrix is kept transposed: (R, num_outputs)
     joined: tuple[int, ...] = ()  # outputs of the further modules that are one layer with it
+    rate: float = 1.0  # factor on the learning rate; layers of one rate lie together
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +41,7 @@ class SlotBank:
     layers              the layers' views, in the order of the shapes given
     joined              the views of each layer's further modules: the same down, columns of their own of up
     sections            (name, start, stop) of the parts of a row, for learning rates of their own
+    rates               the factor on the learning rate of each section
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class SlotBank:
         self.weights = torch.zeros(num_slots, width, dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.weights)
         self.sections: list[tuple[str, int, int]] = []
+        self.rates: list[float] = []
         views: dict[tuple[int, int], Tensor] = {}
         end = 0
         for name, members in _row_order(shapes):
             start = end
+            self.rates.append(shapes[members[0][0]].rate)
             for index, matrix, shape in members:
                 views[index, matrix] = self._leaf(end, shape)
                 end += prod(shape)
@@ -122,12 +126,15 @@ _DOWN = -1  # the matrix down; from 0 on: up of the layer's own module and of th
 
 
 def _row_order(shapes: Sequence[LayerShape]) -> Iterator[tuple[str, list[_Member]]]:
-    """The sections of a row: per component (in order of first appearance) all A, then all B."""
-    for component in dict.fromkeys(shape.component for shape in shapes):
-        members = [(i, shape) for i, shape in enumerate(shapes) if shape.component == component]
-        yield f"{component}.down", [(i, _DOWN, shape.down) for i, shape in members]
+    """The sections of a row: per component and rate (in order of first appearance) all A, then all B."""
+    kinds = dict.fromkeys((shape.component, shape.rate) for shape in shapes)
+    for component, rate in kinds:
+        members = [(i, one) for i, one in enumerate(shapes) if (one.component, one.rate) == (component, rate)]
+        several = len({other for other in kinds if other[0] == component}) > 1
+        name = f"{component} x {rate:g}" if several else component
+        yield f"{name}.down", [(i, _DOWN, shape.down) for i, shape in members]
         yield (
-            f"{component}.up",
+            f"{name}.up",
             [
                 (i, part, (shape.down[0], outputs))
                 for i, shape in members

@@ -3,11 +3,12 @@
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from engine.config import ConfigError, OptimizerConfig
+from engine.optimizers.param_groups import param_groups
 from engine.optimizers.table import OPTIMIZERS, args_problems
 
 if TYPE_CHECKING:
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-def build_optimizer(config: OptimizerConfig, params: "Iterable[Parameter]") -> "Optimizer":
-    """The optimizer over `params`, one group, one learning rate.
+def build_optimizer(
+    config: OptimizerConfig, params: "Iterable[Parameter]", *, factors: Sequence[float] | None = None
+) -> "Optimizer":
+    """The optimizer over `params`: one group, or one for each learning rate.
 
+    factors  of each parameter on the learning rate; None: all have the run's
     Lists in args become tuples, which is how optimizers take betas.
     Raises ConfigError where the class refuses a value.
     """
@@ -27,7 +31,8 @@ def build_optimizer(config: OptimizerConfig, params: "Iterable[Parameter]") -> "
     args: dict[str, object] = {"lr": config.lr}
     args |= {key: tuple(value) if isinstance(value, list) else value for key, value in config.args.items()}
     try:
-        return found(list(params), **args)
+        given = list(params)
+        return found(param_groups(given, factors or [1.0] * len(given), lr=config.lr), **args)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(_refusal(config, error)) from error
 

@@ -33,7 +33,8 @@ class Start:
 def start_or_resume(run: RunConfig, plan: Plan, model: Model, pictures: Pictures) -> Start:
     """Optimizer, schedule and accelerator, in the state of the newest checkpoint when there is one."""
     accelerator = make_accelerator(run.training, model.family.device)
-    optimizer = build_optimizer(run.optimizer, model.network.parameters())
+    network = model.network
+    optimizer = build_optimizer(run.optimizer, network.parameters(), factors=network.learning_rates)
     state = LoopState(
         network=model.network,
         optimizer=accelerator.prepare(optimizer),

@@ -59,4 +59,5 @@ def _facts(run: RunConfig, steps: int) -> TrainingFacts:
         min_snr_gamma=run.loss.min_snr_gamma,
         mixed_precision=run.training.mixed_precision.value,
         convolutions=LayerGroup.convolutions in network.layers,
+        ranks=tuple(network.ranks),
     )

@@ -12,8 +12,9 @@ from toys import composed, write_checkpoint, write_header_only
 from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint
 from engine.compose.plan import num_parameters, plan_lines, print_plan
 from engine.compose.preflight import disk_problems, preflight
-from engine.config import ConfigError, LayerGroup, LoRAConfig, RunConfig
+from engine.config import ConfigError, Family, LayerGroup, LoRAConfig, RunConfig
 from engine.config.sources import Sources
+from engine.models.layer_words import choose_layers
 from engine.models.weight_headers import read_header
 
 
@@ -95,7 +96,8 @@ def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing(tmp_path: Pa
 
 def test_parameters_of_a_convolution_count_its_kernel_in_the_first_matrix() -> None:
     layers = [Layer(name="x", group=LayerGroup.convolutions, shape=(5, 3, 3, 3))]
-    assert num_parameters(LoRAConfig(rank=4), layers) == 4 * (3 * 9 + 5)
+    choices = choose_layers(LoRAConfig(rank=4, layers=[LayerGroup.convolutions]), Family.sd1, layers)
+    assert num_parameters(choices) == 4 * (3 * 9 + 5)
 
 
 def test_header_lists_tensors_with_shape_and_bytes(tmp_path: Path) -> None:
@@ -109,9 +111,10 @@ def test_header_lists_tensors_with_shape_and_bytes(tmp_path: Path) -> None:
 def test_checkpoint_is_read_without_loading_it(tmp_path: Path) -> None:
     run = composed("model=sd15", f"model.checkpoint={write_checkpoint(tmp_path / 'm')}", "dataset.path=x")
     found = read_checkpoint(run.model)
-    assert [layer.group for layer in found.layers] == [LayerGroup.attention, LayerGroup.convolutions]
+    groups = ["attention", "feed_forward", "projections", "convolutions"]
+    assert [layer.group.name for layer in found.layers] == groups
     assert found.latent_factor == 4
-    assert found.num_values == 32 + 216 + 4 + 144 + 10 + 10
+    assert found.num_values == 32 + 1 + 1 + 216 + 4 + 144 + 10 + 10
 
 
 def test_wrong_checkpoints_are_each_named(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ CONF = PROJECT / "conf"
 
 UNET = {
     "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight": [8, 4],
+    "down_blocks.0.attentions.0.transformer_blocks.0.ff.net.2.weight": [1, 1],
+    "down_blocks.0.attentions.0.proj_in.weight": [1, 1],
     "down_blocks.0.resnets.0.conv1.weight": [6, 4, 3, 3],
     "down_blocks.0.resnets.0.norm1.weight": [4],
     "conv_in.weight": [4, 4, 3, 3],

@@ -15,7 +15,7 @@ from network_toys import (
 from torch import nn
 
 from engine.config import ConfigError, Family, LayerGroup, LoRAConfig
-from engine.networks.layer_choice import choose_layers
+from engine.models.layer_words import choose_layers
 from engine.networks.lora import attach_lora
 
 
@@ -23,9 +23,13 @@ def attach(unet: nn.Module, *, seed: int = 7, config: LoRAConfig | None = None):
     return attach_lora(config or lora(), unet_targets(unet), family=Family.sd1, seed=seed, device="cpu")
 
 
+def chosen_of(targets: list[Layer], groups: list[LayerGroup]) -> list[Layer]:
+    return [choice.layer for choice in choose_layers(LoRAConfig(layers=groups), Family.sd1, targets)]
+
+
 def test_choosing_groups_keeps_the_order_of_the_model() -> None:
     targets = unet_targets(tiny_unet())
-    chosen = choose_layers(targets, [LayerGroup.time_embedding, LayerGroup.attention])
+    chosen = chosen_of(targets, [LayerGroup.time_embedding, LayerGroup.attention])
     assert {layer.group for layer in chosen} == {LayerGroup.time_embedding, LayerGroup.attention}
     assert [layer for layer in targets if layer in chosen] == chosen
 
@@ -35,12 +39,12 @@ def test_groups_that_the_model_lacks_are_named() -> None:
     with pytest.raises(
         ConfigError, match=r"no layers of the group convolutions, time_embedding\. Choose from: attention"
     ):
-        choose_layers(targets, [LayerGroup.convolutions, LayerGroup.attention, LayerGroup.time_embedding])
+        chosen_of(targets, [LayerGroup.convolutions, LayerGroup.attention, LayerGroup.time_embedding])
 
 
 def test_no_group_at_all_is_refused() -> None:
     with pytest.raises(ConfigError, match="nothing would be trained"):
-        choose_layers(unet_targets(tiny_unet()), [])
+        chosen_of(unet_targets(tiny_unet()), [])
 
 
 def test_attach_and_detach_twice_leaves_the_base_bit_identical() -> None:
