@@ -19,6 +19,7 @@ from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.compose.side_rule import side_rule
+from engine.compose.text_rules import text_lr_rule, text_rule
 from engine.config import MixedPrecision, RunConfig, WandbMode
 from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES
@@ -157,6 +158,8 @@ RULES: tuple[Rule, ...] = (
     family_rule,
     network_rule,
     layer_words_rule,
+    text_rule,
+    text_lr_rule,
     optimizer_rule,
     length_rule,
     saves_rule,
@@ -180,6 +183,8 @@ FREE: tuple[str, ...] = (
     "force",
     "model.family",
     "model.default_sampler",
+    "model.default_precision",
+    "model.default_gradient_checkpointing",
     "model.default_timesteps",
     "model.weighted_captions",
     "lr_schedule.kind",

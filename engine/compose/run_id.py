@@ -26,6 +26,8 @@ EXCLUDED: tuple[str, ...] = (
     "model.default_alpha_ratio",
     "model.default_batch_size",
     "model.default_guidance",
+    "model.default_precision",
+    "model.default_gradient_checkpointing",
     "model.default_sampler",
     "model.default_sampling_steps",
     "model.encoder",
@@ -74,6 +76,7 @@ ADDED: tuple[str, ...] = (
     "noise.timestep_scale",
     "noise.timestep_shift",
     "network.init_from",
+    "optimizer.text_lr",
 )
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 
 from engine.config.noise import TimestepDistribution
 from engine.config.sampling import Sampler
+from engine.config.training import MixedPrecision
 
 DEMO = "demo"  # the recipe that brings its own concepts, prompts, references and encoder
 DEMO_CONCEPTS = ("sks", "night", "bright")  # the first is what dataset.concept=null means
@@ -39,6 +40,12 @@ class LayerGroup(Enum):
     convolutions = "convolutions"
     time_embedding = "time_embedding"
     modulation = "modulation"  # the scales and shifts by which a DiT is told time and text
+    text_encoder = "text_encoder"  # a text encoder's attention and mlp; named as its part, each a group
+    text_encoder_2 = "text_encoder_2"
+    text_encoder_3 = "text_encoder_3"
+
+
+TEXT_GROUPS = (LayerGroup.text_encoder, LayerGroup.text_encoder_2, LayerGroup.text_encoder_3)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,6 +81,8 @@ class ModelConfig:
     )  # what network.layers takes
     default_alpha_ratio: float = 0.5  # what network.alpha_ratio takes where network.alpha is null
     default_batch_size: int = 1  # what dataset.batch_size takes
+    default_precision: MixedPrecision = MixedPrecision.no  # what training.mixed_precision takes
+    default_gradient_checkpointing: bool = False  # what training.gradient_checkpointing takes
     default_guidance: float = 7.5  # what sampling.guidance_scale takes
     default_sampler: Sampler = Sampler.ddim  # what sampling.sampler takes
     default_sampling_steps: int = 20  # what sampling.steps takes

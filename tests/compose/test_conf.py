@@ -47,6 +47,14 @@ def test_groups_take_what_the_model_recommends() -> None:
         8,
     )
     assert len(demo.network.layers) == 5 and len(sd15.network.layers) == 3
+    flux = composed("model=flux_dev", "dataset.path=x")
+    assert [run.training.mixed_precision.name for run in (demo, sd15, flux)] == ["no", "no", "bf16"]
+    assert [run.training.gradient_checkpointing for run in (demo, sd15, flux)] == [False, False, True]
+    assert (flux.sampling.sampler.name, flux.sampling.steps, flux.sampling.guidance_scale) == (
+        "flow_euler",
+        28,
+        3.5,
+    )
 
 
 def test_alpha_follows_the_rank_by_the_recipes_ratio_until_it_is_given() -> None:

@@ -112,6 +112,10 @@ OPTIONS: dict[str, Changes | Shown] = {
     "model.default_timestep_shift": Shown(
         "tests/training/test_timestep_choice.py::test_the_models_own_habit_counts_where_nothing_is_asked"
     ),
+    "model.default_precision": _learnt("model.default_precision=bf16"),
+    "model.default_gradient_checkpointing": Shown(
+        "tests/compose/test_conf.py::test_groups_take_what_the_model_recommends"
+    ),
     "model.default_sampler": _drawn("model.default_sampler=euler"),
     "model.default_sampling_steps": _drawn("model.default_sampling_steps=7"),
     "model.resolution": Changes("model.resolution=32", LEARNT | DRAWN, ()),
