@@ -55,18 +55,7 @@ def choose_layers(network: LoRAConfig, family: Family, layers: Sequence[NamedT])
 
     raises  ConfigError naming every word that fits no layer, and what there is to choose from
     """
-    present = {layer.group for layer in layers}
-    known = ", ".join(group.name for group in LayerGroup if group in present) or "none at all"
-    if not network.layers:
-        raise ConfigError(f"network.layers=[]: nothing would be trained. Choose from: {known}.")
-    missing = [group.name for group in network.layers if group not in present]
-    if missing:
-        listed = ",".join(group.name for group in network.layers)
-        raise ConfigError(
-            f"network.layers=[{listed}]: this model has no layers of the group {', '.join(missing)}. "
-            f"Choose from: {known}."
-        )
-    chosen = [layer for layer in layers if layer.group in network.layers]
+    chosen = _of_groups(network, layers)
     problems = _unfitting("include", network.include, family, chosen)
     if network.include:
         chosen = [one for one in chosen if any(is_meant(word, family, one) for word in network.include)]
@@ -122,6 +111,22 @@ def split_number(entry: str) -> tuple[str, float] | None:
         return word.strip(), float(number)
     except ValueError:
         return None
+
+
+def _of_groups(network: LoRAConfig, layers: Sequence[NamedT]) -> list[NamedT]:
+    """The layers of network.layers; ConfigError where it names none, or a group that the model lacks."""
+    present = {layer.group for layer in layers}
+    known = ", ".join(group.name for group in LayerGroup if group in present) or "none at all"
+    if not network.layers:
+        raise ConfigError(f"network.layers=[]: nothing would be trained. Choose from: {known}.")
+    missing = [group.name for group in network.layers if group not in present]
+    if missing:
+        listed = ",".join(group.name for group in network.layers)
+        raise ConfigError(
+            f"network.layers=[{listed}]: this model has no layers of the group {', '.join(missing)}. "
+            f"Choose from: {known}."
+        )
+    return [layer for layer in layers if layer.group in network.layers]
 
 
 def _last(entries: Iterable[str], family: Family, layer: Named, value: float) -> float:

@@ -14,7 +14,7 @@ from engine.models.layer_words import choose_layers, rank_of
 from engine.networks.kohya_names import ALPHA, DOWN, UP, has_swapped_halves, kohya_key
 from engine.networks.layer_choice import Target
 from engine.networks.lora_layers import LoRALayer, layer_shape, wrap_layer
-from engine.networks.slot_bank import SlotBank
+from engine.networks.slot_bank import LayerWeights, SlotBank
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -67,37 +67,17 @@ def attach_loras(
         raise ValueError(f"a rank must be at least 1: {[config.rank for config in configs]}")
     choices = choose_layers(configs[0], family, targets)
     chosen = [choice.layer for choice in choices]
-    ranks = [tuple(rank_of(config, family, target) for config in configs) for target in chosen]
+    ranks = [max(rank_of(config, family, target) for config in configs) for target in chosen]
     bases = [[_free_module(target, name) for name in (target.name, *target.joined)] for target in chosen]
     shapes = [
-        replace(layer_shape(*modules, component=choice.layer.component, rank=max(of_slots)), rate=choice.rate)
-        for modules, choice, of_slots in zip(bases, choices, ranks, strict=True)
+        replace(layer_shape(*modules, component=choice.layer.component, rank=rank), rate=choice.rate)
+        for modules, choice, rank in zip(bases, choices, ranks, strict=True)
     ]
     bank = SlotBank(shapes, num_slots=len(configs), dtype=dtype, device=device)
-    scales = [effective_alpha(config) / config.rank for config in configs]
-    attached = []
-    matrices = [(own, *others) for own, others in zip(bank.layers, bank.joined, strict=True)]
-    for target, modules, own, of_slots in zip(chosen, bases, matrices, ranks, strict=True):
-        layers = [
-            wrap_layer(base, weights, scales=scales, dropout=configs[0].dropout)
-            for base, weights in zip(modules, own, strict=True)
-        ]
-        paths = (target.name, *target.joined)
-        for path, layer in zip(paths, layers, strict=True):
-            target.root.set_submodule(path, layer)
-        attached.append(
-            AttachedLayer(
-                key=kohya_key(family, target.component, target.name),
-                path=target.name,
-                root=target.root,
-                component=target.component,
-                layer=layers[0],
-                ranks=of_slots,
-                alphas=tuple(map(_alpha, configs, of_slots)),
-                joined=tuple(zip(target.joined, layers[1:], strict=True)),
-                swapped=has_swapped_halves(family, target.component, target.name, layers[0].weight.shape),
-            )
-        )
+    attached = [
+        _attach(target, modules, (own, *others), family=family, configs=configs)
+        for target, modules, own, others in zip(chosen, bases, bank.layers, bank.joined, strict=True)
+    ]
     network = LoRANetwork(bank, attached, configs)
     for slot, seed in enumerate(seeds):
         network.initialise(slot, seed)
@@ -247,6 +227,36 @@ class LoRANetwork:
 def swap_halves(rows: Tensor) -> Tensor:
     """[2 n, ...] -> the second n rows, then the first."""
     return rows.roll(len(rows) // 2, dims=0)
+
+
+def _attach(
+    target: Target,
+    bases: Sequence[nn.Module],
+    weights: Sequence[LayerWeights],
+    *,
+    family: Family,
+    configs: Sequence[LoRAConfig],
+) -> AttachedLayer:
+    """Put each slot's share of the bank beside the target's modules."""
+    scales = [effective_alpha(config) / config.rank for config in configs]
+    layers = [
+        wrap_layer(base, own, scales=scales, dropout=configs[0].dropout)
+        for base, own in zip(bases, weights, strict=True)
+    ]
+    for path, layer in zip((target.name, *target.joined), layers, strict=True):
+        target.root.set_submodule(path, layer)
+    ranks = tuple(rank_of(config, family, target) for config in configs)
+    return AttachedLayer(
+        key=kohya_key(family, target.component, target.name),
+        path=target.name,
+        root=target.root,
+        component=target.component,
+        layer=layers[0],
+        ranks=ranks,
+        alphas=tuple(map(_alpha, configs, ranks)),
+        joined=tuple(zip(target.joined, layers[1:], strict=True)),
+        swapped=has_swapped_halves(family, target.component, target.name, layers[0].weight.shape),
+    )
 
 
 def _alpha(config: LoRAConfig, rank: int) -> float:

@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from engine.models.facts import FAMILIES
 from engine.networks.files import TrainingFacts, file_hashes, lora_metadata, read_lora, save_lora
 
 ROOT = Path(__file__).parents[2]
@@ -182,3 +183,25 @@ def test_a_file_with_int64_alpha_is_read(tmp_path: Path) -> None:
     lora = read_lora(path)
     assert lora.state["lora_unet_a.alpha"].dtype == torch.int64
     assert lora.metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "module", "v2"),
+    [
+        ("sd_v1", "networks.lora", "False"),
+        ("sd_v2", "networks.lora", "True"),
+        ("sdxl_base_v1-0", "networks.lora", "False"),
+        ("sd3", "networks.lora_sd3", "False"),
+        ("flux1", "networks.lora_flux", "False"),
+        ("anima", "networks.lora_anima", "False"),
+    ],
+)
+def test_the_file_names_kohyas_module_of_its_family(version: str, module: str, v2: str) -> None:
+    metadata = lora_metadata(replace(FACTS, base_model_version=version))
+    assert (metadata["ss_network_module"], metadata["ss_v2"]) == (module, v2)
+
+
+def test_every_family_has_a_version_that_is_told_apart() -> None:
+    assert {facts.kohya_version for facts in FAMILIES.values()} == {
+        "sd_v1", "sd_v2", "sdxl_base_v1-0", "sd3", "flux1", "anima",
+    }  # fmt: skip

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from engine.config import OptimizerConfig
+from engine.config import LRScheduleConfig, LRScheduleKind, OptimizerConfig
 from engine.optimizers.build import build_optimizer
+from engine.optimizers.lr_schedule import build_lr_schedule
 from engine.optimizers.param_groups import param_groups
 
 
@@ -41,3 +42,34 @@ def test_the_optimizer_steps_each_group_at_its_rate() -> None:
         parameter.grad = torch.tensor([1.0])
     optimizer.step()
     assert (float(a.detach()), float(b.detach())) == pytest.approx((0.9, 0.95))
+
+
+def test_groups_go_on_from_a_checkpoint_in_the_same_bits() -> None:
+    config = OptimizerConfig(lr=0.1)
+
+    def start(values: list[torch.Tensor]):
+        params = [Parameter(value.clone()) for value in values]
+        optimizer = build_optimizer(config, params, factors=[0.5, 1.0, 2.0])
+        return (
+            params,
+            optimizer,
+            build_lr_schedule(LRScheduleConfig(kind=LRScheduleKind.cosine), optimizer, 8),
+        )
+
+    def go(params: list[Parameter], optimizer, schedule, steps: range) -> None:
+        for step in steps:
+            for index, parameter in enumerate(params):
+                parameter.grad = torch.randn(4, generator=torch.Generator().manual_seed(10 * step + index))
+            optimizer.step()
+            schedule.step()
+
+    whole = start([torch.ones(4)] * 3)
+    go(*whole, range(8))
+    half = start([torch.ones(4)] * 3)
+    go(*half, range(4))
+    again = start([parameter.detach() for parameter in half[0]])
+    again[1].load_state_dict(half[1].state_dict())
+    again[2].load_state_dict(half[2].state_dict())
+    go(*again, range(4, 8))
+    assert all(torch.equal(one, other) for one, other in zip(whole[0], again[0], strict=True))
+    assert again[2].get_last_lr() == whole[2].get_last_lr()
