@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.compose.checkpoint import Checkpoint, Layer
+from engine.compose.checkpoint import Layer
+from engine.compose.memory import MemoryEstimate
 from engine.compose.prompts import Drawing, drawing_line
 from engine.compose.show import show
 from engine.config import (
-    DatasetConfig,
     LoRAConfig,
     MixedPrecision,
     RunConfig,
-    dataset_size,
     effective_alpha,
 )
 from engine.config.sources import Sources
@@ -26,7 +25,6 @@ from engine.optimizers.table import adapts_lr
 if TYPE_CHECKING:
     from rich.console import Console
 
-_TRAINED_BYTES = 16  # a number's weight, gradient and two moments of Adam, float32
 _MEGABYTE = 1e6
 _SMALL_ERROR = 0.0005  # of width / height: nothing that is cut off could be seen
 
@@ -46,7 +44,7 @@ class Plan:
     total_steps: int
     num_layers: int  # layers that are adapted
     num_parameters: int  # numbers that are trained
-    memory_bytes: int  # an estimate, within a factor of two
+    memory: MemoryEstimate  # at the peak of training
     drawing: Drawing  # the prompts of its pictures
     device: str
     threads: int
@@ -63,28 +61,6 @@ def num_parameters(choices: Sequence[LayerChoice[Layer]]) -> int:
         area = kernel[0] * kernel[1] if kernel else 1
         total += choice.rank * (inputs * area + outputs)
     return total
-
-
-def estimate_memory(
-    run: RunConfig, checkpoint: Checkpoint, layers: list[Layer], *, trained: int, scan: Scan
-) -> int:
-    """Bytes at the peak of training: base weights, trained numbers with their state, kept activations.
-
-    Activations: each adapted layer keeps about three tensors of its output's size; a layer of block i
-    works on latents halved i times.
-    """
-    latents = max(_batch_pixels(subset.config) for subset in scan.subsets) / checkpoint.latent_factor**2
-    width = 4 if run.training.mixed_precision is MixedPrecision.no else 2
-    kept = sum(layer.shape[0] / 4 ** _depth(layer.name) for layer in layers)
-    activations = 3 * kept * latents * width
-    if run.training.gradient_checkpointing:
-        activations /= 4
-    return round(checkpoint.num_values * width + trained * _TRAINED_BYTES + activations)
-
-
-def _batch_pixels(dataset: DatasetConfig) -> int:
-    width, height = dataset_size(dataset)
-    return width * height * dataset.batch_size
 
 
 def print_plan(run: RunConfig, plan: Plan, console: "Console") -> None:
@@ -111,7 +87,7 @@ def plan_lines(run: RunConfig, plan: Plan) -> list[tuple[str, str]]:
         ("optimizer", _optimizer(run)),
         ("drawing", drawing_line(run, plan.drawing)),
         ("cache", _cache(run, plan)),
-        ("memory", f"about {_size(plan.memory_bytes)} beside the libraries"),
+        ("memory", _memory(plan.memory)),
         (
             "device",
             f"{plan.device}, {plan.threads} threads, {_precision(run)}",
@@ -145,14 +121,16 @@ def _buckets(plan: Plan) -> str:
 def _network(run: RunConfig, plan: Plan) -> str:
     words = ""
     if isinstance(run.network, LoRAConfig):
-        words = f"LoRA, rank {run.network.rank}, alpha {show(effective_alpha(run.network))}"
-        words += "".join(f", {entry}" for entry in run.network.ranks) + ": "
+        others = f" ({', '.join(run.network.ranks)})" if run.network.ranks else ""
+        words = f"LoRA, rank {run.network.rank}{others}, alpha {show(effective_alpha(run.network))}: "
     return f"{words}{plan.num_parameters:,} parameters on {plan.num_layers} layers"
 
 
 def _optimizer(run: RunConfig) -> str:
     optimizer = run.optimizer
     text = f"{optimizer.class_path}, lr {show(optimizer.lr)} {run.lr_schedule.kind.name}"
+    if isinstance(run.network, LoRAConfig) and run.network.learning_rates:
+        text += f", times {', '.join(run.network.learning_rates)}"
     if adapts_lr(optimizer.class_path) and optimizer.lr != 1.0:
         text += " (it finds its own step size and scales it by lr: 1.0 is usual)"
     return text
@@ -164,16 +142,16 @@ def _cache(run: RunConfig, plan: Plan) -> str:
     return f"{run.cache_dir}: {plan.cached_files} entries of earlier runs, {_size(plan.cached_bytes)}"
 
 
+def _memory(memory: MemoryEstimate) -> str:
+    parts = (
+        f"{_size(memory.base)} of frozen weights, {_size(memory.network)} for the LoRA and its optimizer, "
+        f"{_size(memory.activations)} of activations"
+    )
+    return f"about {_size(memory.peak)} beside the libraries: {parts}"
+
+
 def _size(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / _MEGABYTE:.0f} MB"
-
-
-def _depth(name: str) -> int:
-    """How often latents were halved on their way to a layer, read from its name."""
-    parts = name.split(".")
-    if parts[0] == "down_blocks":
-        return int(parts[1])
-    return 3 - int(parts[1]) if parts[0] == "up_blocks" else 3
 
 
 def _precision(run: RunConfig) -> str:

@@ -57,7 +57,7 @@ def choose_layers(network: LoRAConfig, family: Family, layers: Sequence[NamedT])
     """
     chosen = _of_groups(network, layers)
     problems = _unfitting("include", network.include, family, chosen)
-    if network.include:
+    if network.include and not problems:  # else the other words are held against all layers
         chosen = [one for one in chosen if any(is_meant(word, family, one) for word in network.include)]
     problems += _unfitting("exclude", network.exclude, family, chosen)
     chosen = [one for one in chosen if not any(is_meant(word, family, one) for word in network.exclude)]

@@ -88,10 +88,32 @@ def test_warmup_longer_than_the_epochs_is_refused_when_their_steps_are_known(
 
 def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing(tmp_path: Path, photos: Path) -> None:
     sizes = [
-        planned(tmp_path, photos, *words)[1].memory_bytes
+        planned(tmp_path, photos, *words)[1].memory.peak
         for words in (["training.gradient_checkpointing=true"], ["seed=1"], ["dataset.batch_size=4"])
     ]
     assert sizes == sorted(sizes) and len(set(sizes)) == 3
+
+
+def test_areas_ranks_and_rates_are_counted_and_told(tmp_path: Path, photos: Path) -> None:
+    run, plan = planned(
+        tmp_path,
+        photos,
+        "network.rank=2",
+        "network.layers=[attention,convolutions]",
+        "network.ranks=[attention:3]",
+        "network.learning_rates=[convolutions:0.5]",
+    )
+    assert plan.num_parameters == 3 * (4 + 8) + 2 * (4 * 9 + 6)
+    lines = dict(plan_lines(run, plan))
+    assert lines["network"].startswith("LoRA, rank 2 (attention:3), alpha 1: 120 parameters on 2 layers")
+    assert lines["optimizer"].endswith(", times convolutions:0.5")
+
+
+def test_words_for_layers_that_the_checkpoint_lacks_are_refused_with_the_plan(
+    tmp_path: Path, photos: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"network\.include=\[up_blocks\]: fits none of the layers"):
+        planned(tmp_path, photos, "network.include=[up_blocks]")
 
 
 def test_parameters_of_a_convolution_count_its_kernel_in_the_first_matrix() -> None:

@@ -102,6 +102,16 @@ def test_words_that_fit_no_layer_are_refused_with_what_there_is(options: dict, e
     ]
 
 
+def test_all_words_that_fit_nothing_are_named_together() -> None:
+    network = LoRAConfig(
+        layers=[LayerGroup.attention], include=["upblocks"], ranks=["convs:4", "up_blocks:4"]
+    )
+    with pytest.raises(ConfigError) as refused:
+        choose_layers(network, Family.sd1, [layer("up_blocks.0.a")])
+    entries = [problem.partition(": fits none")[0] for problem in refused.value.problems]
+    assert entries == ["network.include=[upblocks]", "network.ranks=[convs:4]"]
+
+
 @pytest.mark.parametrize("options", [{"exclude": ["attention"]}, {"learning_rates": ["attention:0"]}])
 def test_leaving_nothing_to_train_is_refused(options: dict) -> None:
     with pytest.raises(ConfigError, match="leave no layer that would be trained"):
