@@ -17,8 +17,9 @@ class ValidationPicture:
     """A picture's latents (the VAE's mean) and the text that belongs to it."""
 
     latents: Tensor  # [C, h, w]
-    text: Mapping[str, Tensor]  # as the family encodes it, without the batch
+    text: Mapping[str, Tensor] | None  # as the family encodes it, without the batch; None: at each look
     sizes: Tensor  # [6] as Conditioning has them
+    caption: str = ""  # what is encoded at each look
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -78,7 +79,10 @@ def _picture_losses(
         0, "validation", step=position, samples=range(count), shape=picture.latents.shape
     ).to(family.device)
     latents = picture.latents.to(family.device).expand(count, -1, -1, -1)
-    text = {name: _repeated(tensor, count).to(family.device) for name, tensor in picture.text.items()}
+    one = picture.text
+    if one is None:  # its encoders are trained
+        one = {name: tensor[0] for name, tensor in family.encode_prompts([picture.caption]).items()}
+    text = {name: _repeated(tensor, count).to(family.device) for name, tensor in one.items()}
     told = Conditioning(text=text, sizes=_repeated(picture.sizes, count).to(family.device))
     noisy = family.schedule.add_noise(latents, noise, timesteps)
     target = family.schedule.target(latents, noise, timesteps, prediction=prediction)

@@ -2,10 +2,12 @@
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.compose.show import show
+from engine.compose.text_layers import text_layers
 from engine.config import ConfigError, Family, LayerGroup, ModelConfig, Prediction
 from engine.models.facts import FAMILIES, GATED, PART_OPTIONS, FamilyFacts, joined_members, layer_group
 from engine.models.layouts import shapes_of
@@ -28,7 +30,7 @@ _WANTED = '--include "*.json" "*.txt" "*/*.safetensors"'  # not the single files
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Layer:
-    """A layer of the denoiser that a network can go on."""
+    """A layer of the denoiser or a text encoder that a network can go on."""
 
     name: str  # of its first module, where several are one layer in files
     group: LayerGroup
@@ -76,7 +78,12 @@ def read_checkpoint(model: ModelConfig) -> Checkpoint:
     weights = [weight for part in facts.weighty for weight in part_weights(folder / part)]
     return Checkpoint(
         folder=folder,
-        layers=_layers(model.family, part_weights(folder / facts.denoiser)),
+        layers=(
+            *_layers(model.family, part_weights(folder / facts.denoiser)),
+            *_text_layers(
+                model.family, {part: (part_weights(folder / part), None) for part in facts.text_layers}
+            ),
+        ),
         num_bytes=sum(weight.num_bytes for weight in weights),
         num_values=sum(math.prod(weight.shape) for weight in weights),
         latent_factor=_latent_factor(folder / "vae" / "config.json"),
@@ -94,9 +101,10 @@ def _read_places(model: ModelConfig, base: Path) -> Checkpoint:
         else _original_layers(model.family, denoiser, weights[facts.denoiser])
     )
     every = [weight for part in weights.values() for weight in part]
+    text = {part: (weights[part], places.parts[part]) for part in facts.text_layers if part in weights}
     return Checkpoint(
         folder=base,
-        layers=layers,
+        layers=(*layers, *_text_layers(model.family, text)),
         num_bytes=sum(weight.num_bytes for weight in every),
         num_values=sum(math.prod(weight.shape) for weight in every),
         latent_factor=_latent_factor(places.parts["vae"].config / "config.json"),
@@ -149,6 +157,18 @@ def _layers(family: Family, weights: list[Weight]) -> tuple[Layer, ...]:
         )
         for names in joined_members(family, groups)
     )
+
+
+def _text_layers(family: Family, parts: Mapping[str, tuple[list[Weight], Place | None]]) -> Iterator[Layer]:
+    """The layers of text encoders: each one's tensors, and the place that is no plain folder."""
+    for part, (weights, place) in parts.items():
+        form = None if place is None or place.found is None else place.found.form
+        count = None if place is None else _json(place.config / "config.json").get("num_hidden_layers")
+        found = text_layers(
+            family, part, weights, form=form, num_layers=count if isinstance(count, int) else None
+        )
+        for name, shape in found.items():
+            yield Layer(name=name, group=LayerGroup[part], shape=shape)
 
 
 def _latent_factor(config: Path) -> int:

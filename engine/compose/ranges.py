@@ -67,6 +67,7 @@ RANGES: dict[str, Range] = {
     "network.alpha_ratio": _POSITIVE,
     "network.dropout": Range(low=0, high=1, high_open=True),
     "optimizer.lr": _POSITIVE,
+    "optimizer.text_lr": _POSITIVE,
     "lr_schedule.warmup": _COUNT_OR_NONE,
     "dataset.num_repeats": _COUNT,
     "dataset.keep_tokens": _COUNT_OR_NONE,

@@ -14,7 +14,7 @@ from engine.config.files import FilesConfig
 from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
-from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha
+from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha, trained_text
 from engine.config.noise import NoiseConfig, TimestepDistribution
 from engine.config.optimizer import OptimizerConfig
 from engine.config.run import RunConfig
@@ -60,4 +60,5 @@ __all__ = [
     "given_pictures",
     "is_dataset_file",
     "is_demo",
+    "trained_text",
 ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.config.model import LayerGroup
+from engine.config.model import TEXT_GROUPS, LayerGroup
 
 DEFAULT_ALPHA_RATIO = 0.5
 
@@ -27,10 +27,15 @@ class LoRAConfig(NetworkConfig):
     alpha_ratio: float | None = None  # alpha / rank; null = 0.5; not together with alpha
     # "where: rank", where as in include; the last that fits counts; alpha / rank stays what it is elsewhere
     ranks: list[str] = field(default_factory=list)
-    # "where: factor on optimizer.lr", the last that fits counts; 0 leaves the layers out
+    # "where: factor on optimizer.lr (text encoders: text_lr)", the last that fits counts; 0 leaves them out
     learning_rates: list[str] = field(default_factory=list)
     dropout: float = 0.0  # share of a layer's inputs to its LoRA set to zero in training; 0 <= p < 1
     init_from: str | None = None  # LoRA file (kohya keys) to go on from; its rank and alpha must be these
+
+
+def trained_text(network: NetworkConfig) -> list[LayerGroup]:
+    """The text encoders that the network is asked to go on."""
+    return [group for group in network.layers if group in TEXT_GROUPS]
 
 
 def effective_alpha(network: LoRAConfig) -> float:

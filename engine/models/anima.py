@@ -24,14 +24,14 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
-from engine.models.parts import PartsSource, adaptable_layers, every_layer
+from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 
 if TYPE_CHECKING:
     from diffusers import AnimaModularPipeline
 
 _log = logging.getLogger(__name__)
 # Steps of diffusers' text-to-image workflow: what makes text of prompts, and what draws latents with it.
-_TEXT_STEPS = ("text_encoder", "denoise.text_conditioning")
+_TEXT_STEPS = ("text_encoder",)
 _DRAWING_STEPS = ("denoise.input", "denoise.prepare_latents", "denoise.set_timesteps", "denoise.denoise")
 
 
@@ -84,19 +84,30 @@ class Anima:
         unscaled = latents.to(self.device, torch.float32)[:, :, None] / (1.0 / std) + mean
         return (self._parts.vae.decode(unscaled).sample.squeeze(2) / 2 + 0.5).clamp(0, 1)
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> hidden: the text conditioner's states [B, L, D], float32, zero after the last word.
 
         The conditioner is frozen, so that its output is kept, and not Qwen3's states and T5's ids.
+        The steps of diffusers' pipeline keep no graph; what they call does, and is called here.
         """
+        from diffusers.modular_pipelines.anima.encoders import AnimaTextEncoderStep
+
         length = self._parts.text_length
         for prompt in self._parts.cut(prompts):
             if prompt not in self._said_cut:  # a prompt is encoded again for each picture
                 _log.warning("cut after %d tokens: %s. Shorten it.", length, prompt)
                 self._said_cut.add(prompt)
-        hidden: Tensor = self._parts.text_pipeline(
-            prompt=list(prompts), max_sequence_length=length, output="prompt_embeds"
+        told = AnimaTextEncoderStep.encode_prompt(
+            self._parts.text_pipeline,
+            list(prompts),
+            prepare_unconditional_embeds=False,  # negative prompts are encoded as prompts
+            max_sequence_length=length,
+        )
+        hidden: Tensor = self._parts.text_conditioner(
+            source_hidden_states=told["qwen_prompt_embeds"],
+            source_attention_mask=told["qwen_attention_mask"],
+            target_input_ids=told["t5_input_ids"],
+            target_attention_mask=told["t5_attention_mask"],
         )
         return {"hidden": hidden.float()}
 
@@ -116,8 +127,9 @@ class Anima:
         return output.squeeze(2).float()
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's layers that belong to a group, in the model's own order."""
-        return adaptable_layers(self.config.family, "transformer", self._parts.transformer)
+        """The transformer's and Qwen3's layers that belong to a group, in their own order."""
+        parts = {"transformer": self._parts.transformer, "text_encoder": self._parts.text_encoder}
+        return layers_of_parts(self.config.family, parts)
 
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear of the transformer, the text encoder and the text conditioner."""
@@ -130,12 +142,13 @@ class Anima:
         )
 
     def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute the transformer's activations in the backward pass, or not."""
+        """Recompute activations of the transformer and Qwen3 in the backward pass, or not."""
         transformer = self._parts.transformer
         if on:
             transformer.enable_gradient_checkpointing()
         else:
             transformer.disable_gradient_checkpointing()
+        set_text_checkpointing(self._parts.text_encoder, on)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' AnimaModularPipeline around the loaded parts, its text from encode_prompts."""
@@ -212,7 +225,6 @@ class Parts:
         from diffusers import (
             AnimaTextConditioner,
             AutoencoderKLQwenImage,
-            ClassifierFreeGuidance,
             CosmosTransformer3DModel,
             FlowMatchEulerDiscreteScheduler,
         )
@@ -236,9 +248,6 @@ class Parts:
                 "text_encoder": self.text_encoder,
                 "tokenizer": self.tokenizer,
                 "t5_tokenizer": self.t5_tokenizer,
-                "text_conditioner": self.text_conditioner,
-                "transformer": self.transformer,  # for its dtype
-                "guider": ClassifierFreeGuidance(enabled=False),  # negative prompts are encoded as prompts
             },
         )
 

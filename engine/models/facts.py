@@ -1,8 +1,8 @@
 """What is known about each model family without loading anything: one row a family, no torch."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from engine.config import Family, LayerGroup, Prediction, Sampler
 
@@ -10,6 +10,10 @@ _OF_DISCRETE = (Sampler.ddim, Sampler.euler, Sampler.dpmpp_2m)
 _OF_FLOW = (Sampler.flow_euler,)
 _ATTENTION = r".*\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
 _FEED_FORWARD = r".*\.ff\.net\.(0\.proj|2)"
+_CLIP = r"encoder\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])"
+_PROJECTED_CLIP = r"text_model\." + _CLIP  # of CLIPTextModelWithProjection, which holds a tower
+_T5 = r"encoder\.block\.\d+\.layer\.\d+\.(SelfAttention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))"
+_QWEN3 = r"layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 _UNET_GROUPS = (
     (LayerGroup.attention, _ATTENTION),
     (LayerGroup.feed_forward, _FEED_FORWARD),
@@ -42,6 +46,8 @@ class FamilyFacts:
     samplers: tuple[Sampler, ...] = _OF_DISCRETE
     # Layers that share an input and are one layer in the files: pattern of their owner -> names inside it.
     joined: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    # Text encoders that can be trained -> pattern on a module's whole name, as transformers has it.
+    text_layers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_flow(self) -> bool:
@@ -73,6 +79,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         kohya_version="sd_v1",
         recipe="sd15",
         text_width=768,
+        text_layers={"text_encoder": _CLIP},
     ),
     Family.sd2: FamilyFacts(
         title="Stable Diffusion 2",
@@ -82,6 +89,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         kohya_version="sd_v2",
         recipe="sd21",
         text_width=1024,
+        text_layers={"text_encoder": _CLIP},
     ),
     Family.sdxl: FamilyFacts(
         title="Stable Diffusion XL",
@@ -92,6 +100,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         recipe="sdxl",
         text_encoders=("text_encoder", "text_encoder_2"),
         tokenizers=("tokenizer", "tokenizer_2"),
+        text_layers={"text_encoder": _CLIP, "text_encoder_2": _PROJECTED_CLIP},
     ),
     Family.sd3: FamilyFacts(
         title="Stable Diffusion 3",
@@ -112,6 +121,11 @@ FAMILIES: dict[Family, FamilyFacts] = {
         tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
         optional=("text_encoder_3", "tokenizer_3"),
         samplers=_OF_FLOW,
+        text_layers={
+            "text_encoder": _PROJECTED_CLIP,
+            "text_encoder_2": _PROJECTED_CLIP,
+            "text_encoder_3": _T5,
+        },
         joined=(
             (r"transformer_blocks\.\d+\.attn2?", ("to_q", "to_k", "to_v")),
             (r"transformer_blocks\.\d+\.attn", ("add_q_proj", "add_k_proj", "add_v_proj")),
@@ -140,6 +154,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         text_encoders=("text_encoder", "text_encoder_2"),
         tokenizers=("tokenizer", "tokenizer_2"),
         samplers=_OF_FLOW,
+        text_layers={"text_encoder": _CLIP, "text_encoder_2": _T5},
         joined=(
             (r"single_transformer_blocks\.\d+", ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")),
             (r"transformer_blocks\.\d+\.attn", ("to_q", "to_k", "to_v")),
@@ -161,6 +176,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         denoiser="transformer",
         text_conditioners=("text_conditioner",),  # Qwen3's states in the places of T5's tokens
         tokenizers=("tokenizer", "t5_tokenizer"),
+        text_layers={"text_encoder": _QWEN3},
         samplers=_OF_FLOW,
     ),
 }
@@ -168,21 +184,29 @@ FAMILIES: dict[Family, FamilyFacts] = {
 # Hub ids, or how they begin, whose licence has to be accepted on their page before they can be fetched.
 GATED: tuple[str, ...] = ("black-forest-labs/FLUX.1-dev", "stabilityai/stable-diffusion-3")
 
-_CLIP = {"vae": "vae", "clip_l": "text_encoder"}
+_OWN_CLIP = {"vae": "vae", "clip_l": "text_encoder"}
 # Options of ModelConfig that give a part of their own -> the part, for each family.
 PART_OPTIONS: dict[Family, dict[str, str]] = {
-    Family.sd1: _CLIP,
+    Family.sd1: _OWN_CLIP,
     Family.sd2: {"vae": "vae"},
-    Family.sdxl: {**_CLIP, "clip_g": "text_encoder_2"},
-    Family.sd3: {**_CLIP, "clip_g": "text_encoder_2", "t5xxl": "text_encoder_3"},
-    Family.flux: {**_CLIP, "t5xxl": "text_encoder_2"},
+    Family.sdxl: {**_OWN_CLIP, "clip_g": "text_encoder_2"},
+    Family.sd3: {**_OWN_CLIP, "clip_g": "text_encoder_2", "t5xxl": "text_encoder_3"},
+    Family.flux: {**_OWN_CLIP, "t5xxl": "text_encoder_2"},
     Family.anima: {"vae": "vae", "qwen3": "text_encoder"},
 }
 
 
-def layer_group(family: Family, module_name: str) -> LayerGroup | None:
-    """The group of a denoiser's module, by its diffusers name; None: not adaptable."""
-    for group, pattern in FAMILIES[family].layer_groups:
+def layer_group(family: Family, module_name: str, component: str = "") -> LayerGroup | None:
+    """The group of a module, by its diffusers or transformers name; None: not adaptable.
+
+    component  the part that it is in; each text encoder is a group; all others are the denoiser
+    """
+    facts = FAMILIES[family]
+    if component in facts.text_encoders:
+        pattern = facts.text_layers.get(component)
+        is_layer = pattern is not None and re.fullmatch(pattern, module_name)
+        return LayerGroup[component] if is_layer else None
+    for group, pattern in facts.layer_groups:
         if re.fullmatch(pattern, module_name):
             return group
     return None

@@ -112,6 +112,7 @@ class ModelFamily(Protocol):
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> what predict is told of them, each [B, ...], float32 where it is no id.
 
+        It keeps the graph, so that a network on a text encoder can learn; without one there is none.
         raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
         """
         ...
@@ -129,7 +130,7 @@ class ModelFamily(Protocol):
         ...
 
     def set_gradient_checkpointing(self, on: bool) -> None:
-        """Whether the denoiser recomputes activations in the backward pass to save memory."""
+        """Whether denoiser and text encoders recompute activations in the backward pass to save memory."""
         ...
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:

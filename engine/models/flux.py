@@ -23,7 +23,7 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
-from engine.models.parts import PartsSource, adaptable_layers, every_layer
+from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 from engine.models.t5_text import encode_t5, read_t5_prompts, warn_cut
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ class Flux:
         unscaled = latents.to(self.device, torch.float32) / facts.scaling_factor + facts.shift_factor
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
-        """B prompts -> hidden [B, L, D] of T5 and pooled [B, P] of CLIP, float32.
+        """B prompts -> hidden [B, L, D] of T5 and pooled [B, P] of CLIP, float32; keeps the graph.
 
         With config.t5_attention_mask also mask [B, L], bool: which of L are words.
         CLIP's 75 words are a summary; only what T5 does not read either is said to be cut.
@@ -123,27 +122,24 @@ class Flux:
         return unpack(output.float(), height=size[0], width=size[1])
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's layers that belong to a group, in the model's own order."""
-        return adaptable_layers(self.config.family, "transformer", self._parts.transformer)
+        """The transformer's and the text encoders' layers that belong to a group, in their own order."""
+        return layers_of_parts(
+            self.config.family, {"transformer": self._parts.transformer, **self._parts.text_encoders}
+        )
 
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear and Conv2d of the transformer and the text encoders."""
-        parts = self._parts
-        return every_layer(
-            {
-                "transformer": parts.transformer,
-                "text_encoder": parts.text_encoder,
-                "text_encoder_2": parts.text_encoder_2,
-            }
-        )
+        return every_layer({"transformer": self._parts.transformer, **self._parts.text_encoders})
 
     def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute the transformer's activations in the backward pass, or not."""
+        """Recompute activations of the transformer and the text encoders in the backward pass, or not."""
         transformer = self._parts.transformer
         if on:
             transformer.enable_gradient_checkpointing()
         else:
             transformer.disable_gradient_checkpointing()
+        for text_encoder in self._parts.text_encoders.values():
+            set_text_checkpointing(text_encoder, on)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' FluxPipeline around the loaded parts, its text from encode_prompts."""
@@ -269,6 +265,7 @@ class Parts:
         self.transformer = source.model(FluxTransformer2DModel, "transformer", device=device, dtype=dtype)
         self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
         self.text_encoder_2 = source.model(T5EncoderModel, "text_encoder_2", device=device, dtype=dtype)
+        self.text_encoders = {"text_encoder": self.text_encoder, "text_encoder_2": self.text_encoder_2}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.tokenizer_2 = source.tokenizer(T5TokenizerFast, "tokenizer_2")
         self.scheduler = source.scheduler(FlowMatchEulerDiscreteScheduler)

@@ -11,16 +11,10 @@ from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows, read_prompts
-from engine.models.family import (
-    Conditioning,
-    ModelLayer,
-    PipelineOutput,
-    SamplingPipeline,
-    TextEmbeddings,
-)
+from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
 from engine.models.noise_levels import sampling_scheduler
-from engine.models.parts import PartsSource, every_layer
+from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
 
@@ -48,9 +42,8 @@ class StableDiffusion1(UNetFamily["Parts"]):
             )
         super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
-        """B prompts -> hidden: the text encoder's states [B, L, D], float32.
+        """B prompts -> hidden: the text encoder's states [B, L, D], float32; it keeps the graph.
 
         raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
         """
@@ -72,10 +65,6 @@ class StableDiffusion1(UNetFamily["Parts"]):
             return_dict=False,
         )[0]
         return output.float()
-
-    def every_layer(self) -> list[ModelLayer]:
-        """Every Linear and Conv2d of the UNet and the text encoder."""
-        return every_layer({"unet": self._parts.unet, "text_encoder": self._parts.text_encoder})
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusionPipeline around the loaded parts, its text from encode_prompts."""
@@ -140,6 +129,7 @@ class Parts:
         self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
         self.unet = source.model(UNet2DConditionModel, "unet", device=device, dtype=dtype)
         self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
+        self.text_encoders = {"text_encoder": self.text_encoder}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.scheduler = source.scheduler(DDPMScheduler)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from engine.config import ConfigError, ModelConfig, Sampler
@@ -24,7 +24,7 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
-from engine.models.parts import PartsSource, adaptable_layers, every_layer
+from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 from engine.models.t5_text import encode_t5, read_t5_prompts, warn_cut
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ class StableDiffusion3:
         unscaled = latents.to(self.device, torch.float32) / scale + shift
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
-        """B prompts -> what the transformer is told of them, float32.
+        """B prompts -> what the transformer is told of them, float32; keeps the graph, as predict does.
 
         hidden   [B, 77 + t5_token_length, D]: both CLIPs' last states but one side by side, filled up with
                  zeros to T5's width D; then T5's last states, or zeros where the checkpoint has no T5
@@ -141,27 +140,24 @@ class StableDiffusion3:
         return output.float()
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's layers that belong to a group, in the model's own order."""
-        return adaptable_layers(self.config.family, "transformer", self._parts.transformer)
+        """The transformer's and the text encoders' layers that belong to a group, in their own order."""
+        return layers_of_parts(
+            self.config.family, {"transformer": self._parts.transformer, **self._text_encoders()}
+        )
 
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear and Conv2d of the transformer and the text encoders."""
-        parts: dict[str, torch.nn.Module] = {
-            "transformer": self._parts.transformer,
-            "text_encoder": self._parts.clips[0].encoder,
-            "text_encoder_2": self._parts.clips[1].encoder,
-        }
-        if self._parts.t5 is not None:
-            parts[_T5] = self._parts.t5.encoder
-        return every_layer(parts)
+        return every_layer({"transformer": self._parts.transformer, **self._text_encoders()})
 
     def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute the transformer's activations in the backward pass, or not."""
+        """Recompute activations of the transformer and the text encoders in the backward pass, or not."""
         transformer = self._parts.transformer
         if on:
             transformer.enable_gradient_checkpointing()
         else:
             transformer.disable_gradient_checkpointing()
+        for text_encoder in self._text_encoders().values():
+            set_text_checkpointing(text_encoder, on)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusion3Pipeline around the loaded parts, its text from encode_prompts."""
@@ -182,6 +178,11 @@ class StableDiffusion3:
         )
         pipeline.set_progress_bar_config(disable=True)
         return EncodingPipeline(pipeline=pipeline, encode=self._encode_for_sampling)
+
+    def _text_encoders(self) -> dict[str, nn.Module]:
+        clip_l, clip_g = (clip.encoder for clip in self._parts.clips)
+        t5 = {} if self._parts.t5 is None else {_T5: self._parts.t5.encoder}
+        return {"text_encoder": clip_l, "text_encoder_2": clip_g, **t5}
 
     def _encode_t5(self, prompts: Sequence[str], t5: T5) -> Tensor:
         tokens = read_t5_prompts(prompts, t5.tokenizer, length=self.config.t5_token_length)

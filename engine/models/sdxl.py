@@ -11,10 +11,10 @@ from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows_and_pool, encode_rows_before_last, read_prompts
-from engine.models.family import Conditioning, ModelLayer, PipelineOutput, SamplingPipeline, TextEmbeddings
+from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
 from engine.models.noise_levels import sampling_scheduler
-from engine.models.parts import PartsSource, every_layer
+from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class StableDiffusionXL(UNetFamily["Parts"]):
     """The frozen parts of a Stable Diffusion XL checkpoint; implements ModelFamily."""
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
-        """B prompts -> hidden [B, L, D1 + D2]: both encoders' states side by side; pooled [B, P]: the second's.
+        """B prompts -> hidden [B, L, D1 + D2]: both encoders' states together; pooled [B, P]: the second's.
 
+        It keeps the graph, as predict does.
         raises  ValueError for a bad weight in a prompt, where config.weighted_captions is on
         """
         parts = self._parts
@@ -59,13 +59,6 @@ class StableDiffusionXL(UNetFamily["Parts"]):
             return_dict=False,
         )[0]
         return output.float()
-
-    def every_layer(self) -> list[ModelLayer]:
-        """Every Linear and Conv2d of the UNet and the text encoders."""
-        parts = self._parts
-        return every_layer(
-            {"unet": parts.unet, "text_encoder": parts.text_encoder, "text_encoder_2": parts.text_encoder_2}
-        )
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusionXLPipeline around the loaded parts, its text from encode_prompts."""
@@ -141,6 +134,7 @@ class Parts:
         self.text_encoder_2 = source.model(
             CLIPTextModelWithProjection, "text_encoder_2", device=device, dtype=dtype
         )
+        self.text_encoders = {"text_encoder": self.text_encoder, "text_encoder_2": self.text_encoder_2}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.tokenizer_2 = source.tokenizer(CLIPTokenizer, "tokenizer_2")
         self.scheduler = source.scheduler(DDPMScheduler)
@@ -163,7 +157,7 @@ def load_sdxl(
     parts = Parts(source, device=device, dtype=dtype)
     if parts.vae.config.get("latents_mean") is not None:
         raise ConfigError(
-            f"model.checkpoint={config.checkpoint}: its VAE gives each channel a mean and a scale, as that of "
-            "Playground v2.5, whose noise levels are not Stable Diffusion XL's. Give another checkpoint."
+            f"model.checkpoint={config.checkpoint}: its VAE gives each channel a mean and a scale, as that "
+            "of Playground v2.5, whose noise levels are not Stable Diffusion XL's. Give another checkpoint."
         )
     return StableDiffusionXL(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)

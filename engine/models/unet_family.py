@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows
-from engine.models.family import AdaptableLayer, LatentDistribution
+from engine.models.family import AdaptableLayer, LatentDistribution, ModelLayer
 from engine.models.fingerprint import Fingerprints
 from engine.models.noise_levels import training_levels
-from engine.models.parts import adaptable_layers
+from engine.models.parts import every_layer, layers_of_parts, set_text_checkpointing
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -28,6 +29,11 @@ class UNetParts(Protocol):
     vae: AutoencoderKL  # float32: SDXL's overflows in float16
     unet: UNet2DConditionModel
     scheduler: DDPMScheduler
+
+    @property
+    def text_encoders(self) -> Mapping[str, nn.Module]:
+        """The text encoders by the names of their folders."""
+        ...
 
 
 PartsT = TypeVar("PartsT", bound=UNetParts)
@@ -75,16 +81,22 @@ class UNetFamily(Generic[PartsT]):
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The UNet's layers that belong to a group, in the model's own order."""
-        return adaptable_layers(self.config.family, "unet", self._parts.unet)
+        """The layers of the UNet and the text encoders that belong to a group, in their own order."""
+        return layers_of_parts(self.config.family, {"unet": self._parts.unet, **self._parts.text_encoders})
+
+    def every_layer(self) -> list[ModelLayer]:
+        """Every Linear and Conv2d of the UNet and the text encoders."""
+        return every_layer({"unet": self._parts.unet, **self._parts.text_encoders})
 
     def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute the UNet's activations in the backward pass, or not."""
+        """Recompute activations of the UNet and the text encoders in the backward pass, or not."""
         unet = self._parts.unet
         if on:
             unet.enable_gradient_checkpointing()
         else:
             unet.disable_gradient_checkpointing()
+        for text_encoder in self._parts.text_encoders.values():
+            set_text_checkpointing(text_encoder, on)
 
     def _say_cut(self, rows: TokenRows) -> None:
         for prompt in rows.cut:

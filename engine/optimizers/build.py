@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(
-    config: OptimizerConfig, params: "Iterable[Parameter]", *, factors: Sequence[float] | None = None
+    config: OptimizerConfig,
+    params: "Iterable[Parameter]",
+    *,
+    factors: Sequence[float] | None = None,
+    on_text: Sequence[bool] | None = None,
 ) -> "Optimizer":
     """The optimizer over `params`: one group, or one for each learning rate.
 
     factors  of each parameter on the learning rate; None: all have the run's
+    on_text  whether each parameter is of a text encoder, which may have a rate of its own; None: none is
     Lists in args become tuples, which is how optimizers take betas.
     Raises ConfigError where the class refuses a value.
     """
@@ -32,7 +37,10 @@ def build_optimizer(
     args |= {key: tuple(value) if isinstance(value, list) else value for key, value in config.args.items()}
     try:
         given = list(params)
-        return found(param_groups(given, factors or [1.0] * len(given), lr=config.lr), **args)
+        text_lr = config.lr if config.text_lr is None else config.text_lr
+        own = [text_lr if is_text else config.lr for is_text in on_text or [False] * len(given)]
+        groups = param_groups(given, factors or [1.0] * len(given), lr=config.lr, own=own)
+        return found(groups, **args)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(_refusal(config, error)) from error
 

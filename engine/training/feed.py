@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.data.caption_changes import settled_caption
 from engine.data.images import from_levels
+from engine.diffusion.seeding import seed_torch
 from engine.models.family import ModelFamily
 from engine.training.reader import BatchReader, ReadBatch, read_ahead
 from engine.training.step import Batch
@@ -29,6 +30,7 @@ class Feed:
     family: ModelFamily
     reader: BatchReader
     workers: int  # processes that read ahead
+    trains_text: bool = False  # captions are encoded with a graph, and never kept
 
     def batches(self, first: int, end: int) -> Iterator[Fed]:
         """The batches of the micro-steps from first to before end; what is not kept is encoded here.
@@ -45,13 +47,20 @@ class Feed:
             return kept.mean
         return self.family.encode_images(from_levels(self.reader.settled_levels(picture))[None]).mean[0].cpu()
 
-    def settled_text(self, picture: int) -> Mapping[str, Tensor]:
-        """The embeddings of a caption that does not vary: what the fixed validation loss is taken with."""
+    def settled_caption(self, picture: int) -> str:
+        """A caption that does not vary: what the fixed validation loss is taken with."""
+        one = self.reader.data.pictures[picture]
+        return settled_caption(one.caption, one.subset.config)
+
+    def settled_text(self, picture: int) -> Mapping[str, Tensor] | None:
+        """Its embeddings; None where text encoders are trained, for they change."""
+        if self.trains_text:
+            return None
         kept = self.reader.data.text_of(picture)
         if kept is not None:
             return kept
-        one = self.reader.data.pictures[picture]
-        encoded = self.family.encode_prompts([settled_caption(one.caption, one.subset.config)])
+        with torch.no_grad():
+            encoded = self.family.encode_prompts([self.settled_caption(picture)])
         return {name: tensor[0].cpu() for name, tensor in encoded.items()}
 
     def _batch(self, read: ReadBatch) -> Batch:
@@ -59,9 +68,15 @@ class Feed:
         if mean is None or std is None:
             assert read.levels is not None, "pixels or latents"
             mean, std = self._encode(read, from_levels(read.levels))
-        text = read.text or self.family.encode_prompts(read.captions)
+        text = read.text or self._encode_captions(read)
         text = drop_encoders(self.family, text, seed=self.reader.seed, step=read.step, samples=read.samples)
         return Batch(mean=mean, std=std, text=text, sizes=read.sizes, weights=read.weights, mask=read.mask)
+
+    def _encode_captions(self, read: ReadBatch) -> Mapping[str, Tensor]:
+        if self.trains_text:  # the dropout of their layers, as that of the denoiser's in the loop
+            seed_torch(self.reader.seed, "text_dropout", read.micro_step)
+        with torch.set_grad_enabled(self.trains_text):
+            return self.family.encode_prompts(read.captions)
 
     def _encode(self, read: ReadBatch, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Together where they are new each time; one by one, as in the cache, where it has lost them."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from engine.compose.plan import Plan
 from engine.compose.start_file import start_file
-from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig
+from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig, trained_text
 from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
@@ -107,7 +107,12 @@ def load_pictures(
         prior_loss_weight=run.loss.prior_loss_weight,
         latent_factor=family.latent_factor,
     )
-    feed = Feed(family=family, reader=reader, workers=num_workers(run, plan, data))
+    feed = Feed(
+        family=family,
+        reader=reader,
+        workers=num_workers(run, plan, data),
+        trains_text=bool(trained_text(run.network)),
+    )
     validation = choose_validation(feed, plan.scan, run.training.validation_images)
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
@@ -139,6 +144,7 @@ def choose_validation(feed: Feed, scan: Scan, count: int) -> ValidationSet:
             ValidationPicture(
                 latents=feed.settled_latents(index),
                 text=feed.settled_text(index),
+                caption=feed.settled_caption(index),
                 sizes=torch.tensor(size_of(pictures[index], feed.reader.data.choices[index])),
             )
             for index in chosen

@@ -16,6 +16,7 @@ from engine.training.setup import make_accelerator
 from engine.training.step import Objective
 from engine.training.tracker import TrackedRun, given_part
 from engine.training.tracking import Trackers, open_trackers
+from engine.training.trained_parameters import trained_parameters
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,8 +34,10 @@ class Start:
 def start_or_resume(run: RunConfig, plan: Plan, model: Model, pictures: Pictures) -> Start:
     """Optimizer, schedule and accelerator, in the state of the newest checkpoint when there is one."""
     accelerator = make_accelerator(run.training, model.family.device)
-    network = model.network
-    optimizer = build_optimizer(run.optimizer, network.parameters(), factors=network.learning_rates)
+    trained = trained_parameters(model.network, run.optimizer.class_path)
+    optimizer = build_optimizer(
+        run.optimizer, trained.parameters, factors=trained.factors, on_text=trained.on_text
+    )
     state = LoopState(
         network=model.network,
         optimizer=accelerator.prepare(optimizer),

@@ -65,6 +65,7 @@ class TestDemo(ModelFamilyContract):
             LayerGroup.projections: 4 * 2,
             LayerGroup.convolutions: 8 * 2 + 5 + 2,  # 5 resnets change the width; one size down, one up
             LayerGroup.time_embedding: 8,
+            LayerGroup.text_encoder: 3 * 6,  # layers of q, k, v, out and two of the mlp
         }
 
 

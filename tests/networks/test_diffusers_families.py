@@ -8,12 +8,12 @@ import pytest
 import torch
 from diffusers import FluxTransformer2DModel, UNet2DConditionModel
 from diffusers.loaders.lora_pipeline import FluxLoraLoaderMixin
-from network_toys import Layer, fill_up
+from network_toys import fill_up
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.config import Family, LayerGroup, LoRAConfig, ModelConfig, Prediction
+from engine.config import Family, LoRAConfig, ModelConfig, Prediction
 from engine.models.checkpoint import load_family
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
@@ -77,13 +77,10 @@ def published_levels() -> UNet2DConditionModel:
     )
 
 
-def text_targets(family: ModelFamily) -> list[Target]:
-    """Attention and mlp of the text encoders that diffusers puts a LoRA on."""
-    return [
-        Layer(one.component, one.name, one.root, LayerGroup.attention)
-        for one in family.every_layer()
-        if one.component in TEXT_ENCODERS[family.config.family] and one.name != "text_projection"
-    ]
+def targets_in_diffusers(family: ModelFamily) -> list[Target]:
+    """All layers but those of text encoders that diffusers puts no LoRA on."""
+    components = (FAMILIES[family.config.family].denoiser, *TEXT_ENCODERS[family.config.family])
+    return [one for one in family.adaptable_layers() if one.component in components]
 
 
 def attach(family: ModelFamily, targets: list[Target]) -> LoRANetwork:
@@ -141,20 +138,19 @@ def test_files_in_kohyas_names_give_our_picture_or_are_known_to_be_passed_over(
     if family.config.family in UNREAD_BY_DIFFUSERS:
         check_that_it_is_passed_over(family, tmp_path, messages)
         return
-    targets: list[Target] = [
+    targets = [
         one
-        for one in family.adaptable_layers()
+        for one in targets_in_diffusers(family)
         # the width of a single block's rows is written into diffusers: its test is below
         if not one.name.startswith("single_transformer_blocks")
     ]
-    check(family, targets + text_targets(family), tmp_path, messages, in_kohyas_names=True)
+    check(family, targets, tmp_path, messages, in_kohyas_names=True)
 
 
 def test_files_in_diffusers_names_are_read_whole_and_give_our_picture(
     family: ModelFamily, tmp_path: Path, messages: pytest.LogCaptureFixture
 ) -> None:
-    targets: list[Target] = [*family.adaptable_layers(), *text_targets(family)]
-    check(family, targets, tmp_path, messages, in_kohyas_names=False)
+    check(family, targets_in_diffusers(family), tmp_path, messages, in_kohyas_names=False)
 
 
 def check_that_it_is_passed_over(
