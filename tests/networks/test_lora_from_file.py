@@ -380,25 +380,3 @@ def test_a_second_network_on_the_same_layer_is_our_own_mistake() -> None:
     attach_lora_file(file, layers, family=Family.sd1, path=Path("f"), device=CPU)
     with pytest.raises(ValueError, match="carries a LoRA already"):
         attach_lora_file(file, layers, family=Family.sd1, path=Path("f"), device=CPU)
-
-
-def test_diffusers_names_behind_kohyas_prefix_are_read_too() -> None:
-    torch.manual_seed(0)
-    block = nn.ModuleDict({"resnets": nn.ModuleList([nn.ModuleDict({"conv1": nn.Conv2d(5, 3, 3)})])})
-    root = nn.ModuleDict({"down_blocks": nn.ModuleList([block])})
-    outputs = []
-    names = ("lora_unet_input_blocks_1_0_in_layers_2", "lora_unet_down_blocks_0_resnets_0_conv1")
-    states = [
-        {key.replace(CONV, name): value for key, value in toy_state().items() if key.startswith(CONV)}
-        for name in names
-    ]
-    for state in states:
-        file = LoRAFile(state=state, metadata={})
-        network = attach_lora_file(file, layers_of(unet=root), family=Family.sdxl, path=Path("f"), device=CPU)
-        outputs.append(root.get_submodule("down_blocks.0.resnets.0.conv1")(torch.ones(1, 5, 4, 4)))
-        network.detach()
-    assert torch.equal(*outputs)
-    both = LoRAFile(state=states[0] | states[1], metadata={})
-    with pytest.raises(ConfigError, match=r"conv1 is adapted under two names"):
-        attach_lora_file(both, layers_of(unet=root), family=Family.sdxl, path=Path("f"), device=CPU)
-    assert not any(isinstance(module, LoRALayer) for module in root.modules())
