@@ -146,7 +146,8 @@ def test_a_transformer_alone_asks_for_each_of_the_other_parts(tmp_path: Path) ->
     assert checkpoint_problems(whole) == []
     read = read_checkpoint(whole)
     assert [(layer.name, layer.shape) for layer in read.layers] == [
-        ("transformer_blocks.0.attn.to_q", (9216, 3072))
+        ("transformer_blocks.0.attn.to_q", (9216, 3072)),
+        ("encoder.block.0.layer.0.SelfAttention.q", (8, 8)),
     ]
     assert read.num_values == 9216 * 3072 + 8 + 77 * 8 + 64 and read.latent_factor == 8
     (problem,) = checkpoint_problems(replace(whole, vae=whole.clip_l))
