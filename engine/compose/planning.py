@@ -5,7 +5,8 @@ from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
 from engine.compose.device import num_threads, visible_device
-from engine.compose.plan import Plan, estimate_memory, num_parameters
+from engine.compose.memory import estimate_memory
+from engine.compose.plan import Plan, num_parameters
 from engine.compose.prompts import drawing_notes, plan_drawing
 from engine.compose.run_id import run_folder, run_id
 from engine.compose.sources import lacks_recipe_encoder, lacks_recipe_image_encoder
@@ -58,7 +59,9 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         total_steps=steps,
         num_layers=len(layers),
         num_parameters=trained,
-        memory_bytes=estimate_memory(run, checkpoint, layers, trained=trained, scan=scan),
+        memory=estimate_memory(
+            run, trained=trained, scan=scan, choices=choices, latent_factor=checkpoint.latent_factor
+        ),
         device=visible_device(run.training.device) or run.training.device,
         threads=num_threads(run.training.threads),
         cached_files=len(cached),

@@ -12,9 +12,18 @@ class OptimizerFacts:
     adapts_lr: bool = False  # finds its own step size: lr only scales it and is usually 1.0
     args: frozenset[str] | None = None  # beside params and lr; None = import the class to know
     sees_layers: bool = False  # what it keeps depends on the shapes of matrices, or on where one ends
+    state_bytes: float = 8.0  # that it keeps of each number that is trained; two moments in float32
 
 
+_ONE_MOMENT = ("Lion", "PagedLion", "SGD")
 _OF_BITSANDBYTES = ("AdamW", "PagedAdamW", "Adam", "PagedAdam", "Lion", "PagedLion", "SGD", "AdEMAMix")
+
+
+def _in_8_bits(name: str) -> OptimizerFacts:
+    """A byte a moment, and a scale for each 256 of them."""
+    moments = 1 if name in _ONE_MOMENT else 3 if name == "AdEMAMix" else 2
+    return OptimizerFacts(sees_layers=True, state_bytes=moments * (1 + 4 / 256))
+
 
 OPTIMIZERS: dict[str, OptimizerFacts] = {
     "torch.optim.AdamW": OptimizerFacts(
@@ -32,8 +41,10 @@ OPTIMIZERS: dict[str, OptimizerFacts] = {
             }
         )
     ),
+    "torch.optim.SGD": OptimizerFacts(state_bytes=0.0),  # with momentum 4, and that is an argument
     "prodigyopt.Prodigy": OptimizerFacts(
         adapts_lr=True,
+        state_bytes=16.0,  # also where it started, and a sum of gradients
         args=frozenset(
             {
                 "betas",
@@ -53,6 +64,7 @@ OPTIMIZERS: dict[str, OptimizerFacts] = {
     ),
     "transformers.optimization.Adafactor": OptimizerFacts(
         sees_layers=True,
+        state_bytes=0.25,  # a number a row and a column of each matrix: of those of rank 16
         args=frozenset(
             {
                 "eps",
@@ -66,11 +78,11 @@ OPTIMIZERS: dict[str, OptimizerFacts] = {
             }
         ),
     ),
-    "torch.optim.Adafactor": OptimizerFacts(sees_layers=True),
+    "torch.optim.Adafactor": OptimizerFacts(sees_layers=True, state_bytes=0.25),
     "dadaptation.DAdaptAdam": OptimizerFacts(adapts_lr=True),
     "dadaptation.DAdaptLion": OptimizerFacts(adapts_lr=True),
     "dadaptation.DAdaptSGD": OptimizerFacts(adapts_lr=True),
-    **{f"bitsandbytes.optim.{name}8bit": OptimizerFacts(sees_layers=True) for name in _OF_BITSANDBYTES},
+    **{f"bitsandbytes.optim.{name}8bit": _in_8_bits(name) for name in _OF_BITSANDBYTES},
 }
 
 
@@ -82,6 +94,11 @@ def adapts_lr(class_path: str) -> bool:
 def sees_layers(class_path: str) -> bool:
     """Whether the optimizer has to be given each matrix for itself."""
     return class_path in OPTIMIZERS and OPTIMIZERS[class_path].sees_layers
+
+
+def state_bytes(class_path: str) -> float:
+    """Bytes that the optimizer keeps of each number that is trained; an unknown one is taken for Adam."""
+    return OPTIMIZERS.get(class_path, OptimizerFacts()).state_bytes
 
 
 def args_problems(given: Iterable[str], allowed: Iterable[str], class_path: str) -> list[str]:

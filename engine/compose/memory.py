@@ -1,0 +1,149 @@
+"""An estimate of the most memory that a run needs at a time: from headers of files and options, no torch."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.compose.activations import FLOAT, Kept, Settings, Step
+from engine.compose.transformer_activations import transformer_kept
+from engine.compose.unet_activations import unet_kept
+from engine.config import Family, LoRAConfig, MixedPrecision, ModelConfig, RunConfig
+from engine.data.buckets import BucketChoice
+from engine.data.scan import Scan
+from engine.models.facts import FAMILIES
+from engine.models.locate import find_checkpoint
+from engine.models.places import Place, find_places, lies_in_parts
+from engine.models.weight_headers import Weight, part_weights, read_header
+from engine.optimizers.table import state_bytes
+
+_CLIP_WORDS = 77  # rows of text that one CLIP reads
+_ANIMA_WORDS = 512  # to which its text conditioner pads
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class MemoryEstimate:
+    """Bytes beside the libraries' own."""
+
+    base: int  # the frozen weights that stay on the device
+    network: int  # trained numbers, their gradients and what the optimizer keeps of them
+    activations: int  # what a step keeps for its backward pass
+
+    @property
+    def peak(self) -> int:
+        """The most at a time."""
+        return self.base + self.network + self.activations
+
+
+def estimate_memory(
+    run: RunConfig, *, trained: int, scan: Scan, choices: Sequence[BucketChoice], latent_factor: int
+) -> MemoryEstimate:
+    """What training holds at the end of a forward pass, for the largest batch.
+
+    trained        numbers that are trained
+    choices        how each of scan.pictures is cut
+    latent_factor  pixels a latent stands for, along one side
+    Not in it: what the libraries take, what operations need while they run, and text encoders' activations.
+    """
+    sizes = part_sizes(run.model)
+    return MemoryEstimate(
+        base=base_bytes(run, sizes),
+        network=round(trained * (2 * FLOAT + state_bytes(run.optimizer.class_path))),
+        activations=max(activation_bytes(run, step) for step in _steps(run, scan, choices, latent_factor)),
+    )
+
+
+def base_bytes(run: RunConfig, sizes: Mapping[str, int]) -> int:
+    """Of the frozen weights on the device while steps are made; the VAE is always float32.
+
+    sizes  numbers in each part
+    """
+    width = number_bytes(run)
+    return sum(size * (FLOAT if part == "vae" else width) for part, size in sizes.items())
+
+
+def activation_bytes(run: RunConfig, step: Step) -> int:
+    """What a step keeps for its backward pass."""
+    kept = denoiser_kept(run.model.family, denoiser_settings(run.model), step)
+    return round(kept.at_peak(checkpointing=run.training.gradient_checkpointing))
+
+
+def denoiser_kept(family: Family, settings: Settings, step: Step) -> Kept:
+    """What the denoiser with these settings keeps."""
+    if FAMILIES[family].denoiser == "unet":
+        return unet_kept(settings, step)
+    return transformer_kept(family, settings, step)
+
+
+def number_bytes(run: RunConfig) -> int:
+    """Bytes of a number in the denoiser's forward pass."""
+    return FLOAT if run.training.mixed_precision is MixedPrecision.no else 2
+
+
+def num_words(model: ModelConfig) -> int:
+    """Rows of text that the denoiser reads."""
+    match model.family:
+        case Family.sd3:
+            return _CLIP_WORDS + model.t5_token_length
+        case Family.flux:
+            return model.t5_token_length
+        case Family.anima:
+            return _ANIMA_WORDS
+    return model.token_length + 2
+
+
+def part_sizes(model: ModelConfig) -> dict[str, int]:
+    """How many numbers each part of the model has, read from the headers of its files."""
+    sizes = {}
+    for name, place in _places(model).items():
+        weights = part_weights(place) if isinstance(place, Path) else _in_file(place)
+        sizes[name] = sum(math.prod(weight.shape) for weight in weights)
+    return sizes
+
+
+def denoiser_settings(model: ModelConfig) -> Settings:
+    """The denoiser's config.json; {} where there is none, which stands for the published sizes."""
+    place = _places(model)[FAMILIES[model.family].denoiser]
+    file = (place if isinstance(place, Path) else place.config) / "config.json"
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _steps(run: RunConfig, scan: Scan, choices: Sequence[BucketChoice], latent_factor: int) -> list[Step]:
+    """The batches of each bucket and batch size that occur."""
+    network = run.network
+    assert isinstance(network, LoRAConfig), "the only kind of network so far"
+    shapes = {
+        (picture.subset.config.batch_size, *choice.bucket)
+        for picture, choice in zip(scan.pictures, choices, strict=True)
+    }
+    return [
+        Step(
+            batch=batch,
+            latents=(height // latent_factor, width // latent_factor),
+            words=num_words(run.model),
+            width=number_bytes(run),
+            is_mixed=run.training.mixed_precision is not MixedPrecision.no,
+            rank=network.rank,
+            groups=network.layers,
+        )
+        for batch, width, height in shapes
+    ]
+
+
+def _places(model: ModelConfig) -> Mapping[str, Path | Place]:
+    """Where each part with weights lies: its folder, or its place among files."""
+    if lies_in_parts(model):
+        return {
+            name: place.path if place.found is None else place
+            for name, place in find_places(model).parts.items()
+        }
+    folder = find_checkpoint(model.checkpoint or "")
+    assert folder is not None, "checkpoint_problems comes first"
+    return {part: folder / part for part in FAMILIES[model.family].weighty if (folder / part).is_dir()}
+
+
+def _in_file(place: Place) -> list[Weight]:
+    assert place.found is not None, "a folder is read as one"
+    return [weight for weight in read_header(place.path) if weight.name.startswith(place.found.prefix)]

@@ -1,0 +1,164 @@
+"""The estimate of memory: by hand, then against what a real training step keeps, at toy and at real size."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from measured_memory import RANK, measure
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from families_random import RECIPES, TINY, tiny_side
+from toys import composed, write_checkpoint
+
+from engine.compose.activations import Kept, Ops, Step
+from engine.compose.memory import base_bytes, denoiser_kept, num_words, part_sizes
+from engine.compose.recipe import model_recipe
+from engine.config import LayerGroup, ModelConfig, OptimizerConfig
+from engine.models.facts import FAMILIES
+from engine.models.layouts import CONFIGS
+from engine.optimizers.build import build_optimizer
+from engine.optimizers.table import state_bytes
+
+WITHIN = 0.15
+
+
+def estimated(
+    recipe: str, *, size: str, groups: list[LayerGroup], mixed: bool = False, batch_size: int = 1
+) -> Kept:
+    """What the estimate says of the model that measure() makes."""
+    model = model_recipe(recipe)
+    facts = FAMILIES[model.family]
+    settings = json.loads((CONFIGS / RECIPES[recipe] / facts.denoiser / "config.json").read_text())
+    side = (model.resolution if size == "full" else tiny_side(recipe)) // 8
+    step = Step(
+        batch=batch_size,
+        latents=(side, side),
+        words=num_words(model),
+        width=2 if mixed else 4,
+        is_mixed=mixed,
+        rank=RANK,
+        groups=groups,
+    )
+    return denoiser_kept(model.family, settings | (TINY[recipe] if size == "tiny" else {}), step)
+
+
+def lora_step(groups: list[LayerGroup], *, mixed: bool) -> Step:
+    return Step(
+        batch=1,
+        latents=(2, 2),
+        words=3,
+        width=2 if mixed else 4,
+        is_mixed=mixed,
+        rank=5,
+        groups=groups,
+    )
+
+
+def test_a_layer_with_a_lora_keeps_its_input_and_what_lies_between_its_matrices() -> None:
+    group = LayerGroup.attention
+    single = Ops(lora_step([group], mixed=False))
+    # 10 rows of 7 numbers, 10 rows of 5 for each of two layers, 4 bytes a number
+    assert single.adapted(group, 10, 7, [3, 3]) == 4 * (10 * 7 + 2 * 10 * 5)
+    assert single.adapted(LayerGroup.feed_forward, 10, 7, [3]) == 0
+    mixed = Ops(lora_step([group], mixed=True))
+    # each of the two casts the input, and matrices of 7 x 5 and 5 x 3, 2 bytes a number
+    assert mixed.adapted(group, 10, 7, [3, 3]) == 2 * (2 * 10 * 7 + 2 * 10 * 5 + 2 * (7 + 3) * 5)
+
+
+def test_attention_keeps_no_square_of_its_rows() -> None:
+    ops = Ops(lora_step([], mixed=True))
+    once, twice = (ops.attention(rows, rows, 64, 2) for rows in (1000, 2000))
+    assert twice == 2 * once == 2 * (4 * 1000 * 64 * 2 + 1000 * 2 * 4)
+
+
+def test_recomputing_keeps_inputs_and_the_largest_block() -> None:
+    kept = Kept(outside=1, inputs=10, blocks=[100, 300, 200])
+    assert (kept.at_peak(checkpointing=False), kept.at_peak(checkpointing=True)) == (601, 311)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["plain", "checkpointing"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_toy_step_keeps_what_is_estimated(recipe: str, checkpointing: bool) -> None:
+    groups = [group for group, _ in FAMILIES[model_recipe(recipe).family].layer_groups]
+    for chosen, mixed, batch_size in ((groups[:1], False, 1), (groups[:2], True, 1), (groups[:2], False, 3)):
+        found = measure(
+            recipe,
+            size="tiny",
+            groups=chosen,
+            mixed=mixed,
+            checkpointing=checkpointing,
+            batch_size=batch_size,
+        )
+        said = estimated(recipe, size="tiny", groups=chosen, mixed=mixed, batch_size=batch_size)
+        assert said.at_peak(checkpointing=checkpointing) == pytest.approx(found.peak, rel=WITHIN)
+        assert bool(found.blocks) == checkpointing
+
+
+@pytest.mark.parametrize("recipe", ["sd15", "sdxl", "sd35_medium", "flux_dev", "anima"])
+def test_every_group_of_layers_is_counted(recipe: str) -> None:
+    for checkpointing in (False, True):
+        groups = [
+            group
+            for group, _ in FAMILIES[model_recipe(recipe).family].layer_groups
+            if not group.name.startswith("text")
+        ]
+        found = measure(recipe, size="tiny", groups=groups, checkpointing=checkpointing)
+        said = estimated(recipe, size="tiny", groups=groups)
+        assert said.at_peak(checkpointing=checkpointing) == pytest.approx(found.peak, rel=WITHIN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_of_real_size_keeps_what_is_estimated(recipe: str) -> None:
+    groups = model_recipe(recipe).default_layers
+    for checkpointing in (False, True):
+        found = measure(recipe, size="full", groups=groups, mixed=True, checkpointing=checkpointing)
+        said = estimated(recipe, size="full", groups=groups, mixed=True)
+        assert said.at_peak(checkpointing=checkpointing) == pytest.approx(found.peak, rel=WITHIN)
+        print(f"{recipe}, {checkpointing=}: {found.peak / 2**30:.2f} GiB")
+
+
+@pytest.mark.parametrize(
+    "class_path",
+    [
+        "torch.optim.AdamW",
+        "torch.optim.SGD",
+        "prodigyopt.Prodigy",
+        "transformers.optimization.Adafactor",
+        "torch.optim.Adafactor",
+    ],
+)
+def test_optimizers_keep_what_the_table_says(class_path: str) -> None:
+    matrix = torch.nn.Parameter(torch.randn(16, 4096))
+    args = {"scale_parameter": False, "relative_step": False} if "transformers" in class_path else {}
+    config = OptimizerConfig(class_path=class_path, lr=1e-3, args=args)
+    optimizer = build_optimizer(config, [matrix])
+    matrix.grad = torch.ones_like(matrix)
+    optimizer.step()
+    state = [one for one in optimizer.state[matrix].values() if isinstance(one, torch.Tensor)]
+    kept = sum(one.nbytes for one in state) / matrix.numel()
+    assert kept == pytest.approx(state_bytes(class_path), abs=0.1)
+
+
+def test_the_frozen_weights_are_counted_in_the_run_s_precision_and_the_vae_in_float32(
+    tmp_path: Path,
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "m")
+    run = composed("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x")
+    assert part_sizes(run.model) == {"unet": 32 + 1 + 1 + 216 + 4 + 144, "vae": 10, "text_encoder": 10}
+    halved = composed(
+        "model=sd15",
+        f"model.checkpoint={checkpoint}",
+        "dataset.path=x",
+        "training.mixed_precision=bf16",
+    )
+    sizes = {"unet": 1000, "vae": 10, "text_encoder": 100}
+    assert base_bytes(run, sizes) == 4 * 1110
+    assert base_bytes(halved, sizes) == 2 * 1100 + 4 * 10
+
+
+def test_the_denoiser_reads_as_many_rows_of_text_as_its_family_has() -> None:
+    assert num_words(ModelConfig(token_length=150)) == 152
+    assert [num_words(model_recipe(name)) for name in ("sd35_medium", "anima")] == [77 + 256, 512]
