@@ -1,16 +1,11 @@
 """Where a copy of a run's weights goes, and whether it may: a file of another run is not written over."""
 
+import filecmp
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.compose.folders import folder_problems
-from engine.compose.run_id import run_id
+from engine.compose.run_id import run_folder
 from engine.config import RunConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-RUN_ID = "diffusion_sweeper_run_id"  # in the metadata of the weights files
 
 
 def copy_problems(run: RunConfig) -> list[str]:
@@ -22,7 +17,7 @@ def copy_problems(run: RunConfig) -> list[str]:
         return [f"files.copy_to={name}: no such folder. Make it, or correct the path."]
     if problems := folder_problems("files.copy_to", str(path.parent) if name.strip() else name):
         return problems
-    if is_free(path, run_id(run)):
+    if is_free(path, run_folder(run) / path.name):
         return []
     return [
         f"files.copy_to={name}: {path.name} is there and not of this run. Give another name=..., or move "
@@ -36,18 +31,8 @@ def copy_path(run: RunConfig) -> Path | None:
     return None if folder is None else Path(folder).expanduser() / f"{run.name}.safetensors"
 
 
-def is_free(path: Path, own_id: str) -> bool:
-    """Whether a path holds nothing, or a weights file of the run with this id."""
+def is_free(path: Path, own: Path) -> bool:
+    """Whether a path holds nothing, or the same bytes as a run's own weights file."""
     if not (path.exists() or path.is_symlink()):
         return True
-    return _metadata(path).get(RUN_ID) == own_id
-
-
-def _metadata(path: Path) -> "Mapping[str, str]":
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError):
-        return {}
+    return path.is_file() and own.is_file() and filecmp.cmp(path, own, shallow=False)

@@ -19,7 +19,7 @@ def copy_weights(job: Job, weights: Path) -> Path | None:
     target = copy_path(job.run)
     if target is None:
         return None
-    if not is_free(target, job.plan.run_id):
+    if not is_free(target, weights):
         target = target.with_stem(f"{target.stem}-{job.plan.run_id}")
     try:
         if not (target.is_file() and filecmp.cmp(weights, target, shallow=False)):

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import torch
 
-from engine.compose.run_id import run_id
-from engine.compose.weights_copy import RUN_ID
 from engine.config import LayerGroup, LoRAConfig, RunConfig, dataset_size, effective_alpha
 from engine.models.facts import FAMILIES
 from engine.networks.files import TrainingFacts, lora_metadata, read_lora, save_lora
@@ -26,8 +24,7 @@ def save_weights(run: RunConfig, network: LoRANetwork, *, folder: Path, steps: i
 
 def write_weights(path: Path, run: RunConfig, network: LoRANetwork, *, steps: int, total_steps: int) -> None:
     """Write the network as it is after so many of a run's steps."""
-    own = {"ss_max_train_steps": str(total_steps), RUN_ID: run_id(run)}
-    metadata = lora_metadata(_facts(run, steps)) | own
+    metadata = lora_metadata(_facts(run, steps)) | {"ss_max_train_steps": str(total_steps)}
     save_lora(path, network.state(), metadata, dtype=torch.float32)
 
 

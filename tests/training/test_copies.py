@@ -58,7 +58,7 @@ def test_a_file_of_another_run_or_program_is_refused_before_training(folder: Pat
             small_run(folder, *QUICK, f"files.copy_to={loras}")
     (loras / "demo.safetensors").unlink()
     (loras / "demo.safetensors").symlink_to(folder / "gone")
-    assert not is_free(loras / "demo.safetensors", "")
+    assert not is_free(loras / "demo.safetensors", loras / "none")
 
 
 def test_a_file_that_came_while_the_run_trained_is_left_alone(tmp_path: Path) -> None:
