@@ -90,6 +90,14 @@ PARTS: dict[Family, dict[str, tuple[str, ...]]] = {
     },
 }
 
+_OF_DIFFUSERS = ("down_blocks.", "transformer_blocks.", "single_transformer_blocks.")
+_ALONE = {  # forms that have files of their own -> the option for them
+    "kl_vae": "vae",
+    "diffusers_vae": "vae",
+    "wan_vae": "vae",
+    "t5": "t5xxl",
+    "qwen3": "qwen3",
+}
 _LORA = ("lora_", ".lora.", ".hada_w1", ".lokr_w1", ".oft_")
 _CROSS_ATTENTION = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
 _TEXT_WIDTHS = {768: Family.sd1, 1024: Family.sd2}
@@ -145,6 +153,11 @@ def no_base(shapes: Mapping[str, Sequence[int]]) -> str | None:
         return "this is the SDXL refiner; give the base model"
     if any(name.startswith("distilled_guidance_layer.") for name in shapes):
         return "this is a Chroma model, which no family here takes; give one of FLUX.1"
+    if any(name.startswith(_OF_DIFFUSERS) for name in shapes):
+        return "this is one part of a diffusers folder; give the folder"
+    for form, option in _ALONE.items():
+        if not families_of(shapes) and find_part(shapes, (form,)) is not None:
+            return f"this is one part of a model; give it as model.{option}, and the model itself here"
     return None
 
 

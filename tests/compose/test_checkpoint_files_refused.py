@@ -74,6 +74,8 @@ def test_a_file_of_another_family_is_told_by_the_recipe_that_takes_it(
             "this is a LoRA; give it as network.init_from",
         ),
         ({"transformer.x.lora_A.weight": [4, 8]}, "this is a LoRA; give it as network.init_from"),
+        ({"down_blocks.0.resnets.0.conv1.weight": [4]}, "this is one part of a diffusers folder; give the"),
+        ({"encoder.down.0.block.0.norm1.weight": [4]}, "this is one part of a model; give it as model.vae"),
         ({"x.weight": [4]}, "no model of a known family in it. Give a file of the original layout"),
         ({f"{D}input_blocks.0.0.weight": [320, 9, 3, 3]}, "this is an inpainting model; give the one that"),
         ({**UNET, "x.scale_weight": [1]}, "its weights are scaled to 8 bits; give the file in 16 bits."),
