@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toys import write_header_only
+from toys import composed, write_header_only
 
 from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
 from engine.config import Family, LayerGroup, ModelConfig, Prediction
@@ -203,3 +203,8 @@ def test_a_gated_model_is_told_with_the_page_of_its_licence(name: str, is_gated:
     (problem,) = checkpoint_problems(ModelConfig(checkpoint=name))
     assert f"hf download {name}" in problem
     assert (f"open https://huggingface.co/{name}, then run: hf auth login." in problem) is is_gated
+
+
+@pytest.mark.parametrize("family", Family)
+def test_the_recipe_that_messages_recommend_is_of_the_family(family: Family) -> None:
+    assert composed(f"model={FAMILIES[family].recipe}", "dataset.path=x").model.family is family
