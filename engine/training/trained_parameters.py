@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from engine.networks.lora import LoRANetwork
 from engine.optimizers.table import sees_layers
 
+_WANTS_CONTIGUOUS = "bitsandbytes."  # copies what is not contiguous, and steps on the copy
+
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Trainable:
@@ -25,16 +27,17 @@ def trained_parameters(network: LoRANetwork, class_path: str) -> Trainable:
         return Trainable(
             parameters=network.parameters(), factors=list(network.learning_rates), on_text=network.on_text
         )
-    return each_matrix(network)
+    return each_matrix(network, transposed=not class_path.startswith(_WANTS_CONTIGUOUS))
 
 
-def each_matrix(network: LoRANetwork) -> Trainable:
+def each_matrix(network: LoRANetwork, *, transposed: bool = True) -> Trainable:
     """The matrices in the shapes of a LoRA file, (rank, in) and (out, rank), as views of the same memory.
 
+    transposed  false: (rank, out), as the memory has it
     Their gradients are views, too, and stay so: zero_grad() of the network clears them in place.
     """
     parameters, factors, on_text = [], [], []
-    for view, offset in _views(network):
+    for view, offset in _views(network, transposed=transposed):
         parameter = nn.Parameter(view)
         parameter.grad = _gradient(network, view)
         parameters.append(parameter)
@@ -44,11 +47,11 @@ def each_matrix(network: LoRANetwork) -> Trainable:
     return Trainable(parameters=parameters, factors=factors, on_text=on_text)
 
 
-def _views(network: LoRANetwork) -> Iterator[tuple[Tensor, int]]:
+def _views(network: LoRANetwork, *, transposed: bool) -> Iterator[tuple[Tensor, int]]:
     """Each matrix and where it begins in the bank's row."""
     for _, down, ups in network.matrices():
         for matrix in (down, *ups):
-            view = matrix if matrix is down else _as_in_files(matrix.t(), down.dim())
+            view = matrix if matrix is down or not transposed else _as_in_files(matrix.t(), down.dim())
             yield view, int(matrix.storage_offset() - network.bank.weights.storage_offset())
 
 

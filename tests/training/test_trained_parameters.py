@@ -73,6 +73,19 @@ def test_adafactor_steps_as_it_does_on_the_matrices_of_a_file(tmp_path: Path) ->
         network.detach()
 
 
+def test_8_bit_optimizers_are_given_memory_without_gaps(tmp_path: Path) -> None:
+    run, plan = small_run(tmp_path, ALL)
+    network = load_model(run, plan, clock=Clock(), console=Console(quiet=True)).network
+    try:
+        given = trained_parameters(network, "bitsandbytes.optim.AdamW8bit").parameters
+        assert all(parameter.is_contiguous() for parameter in given)
+        assert all(parameter.grad is not None and parameter.grad.is_contiguous() for parameter in given)
+        assert sum(parameter.numel() for parameter in given) == network.bank.weights.numel()
+        _check_memory(network, given)
+    finally:
+        network.detach()
+
+
 def test_others_see_a_few_long_vectors(tmp_path: Path) -> None:
     run, plan = small_run(tmp_path)
     network = load_model(run, plan, clock=Clock(), console=Console(quiet=True)).network
