@@ -14,7 +14,7 @@ from engine.training.saves import tell_idle_saves
 from engine.training.start import open_run_trackers
 from engine.training.tracking import Trackers
 from engine.training.validation_record import ValidationRecord, has_all_losses
-from engine.training.weights import load_weights
+from engine.training.weights import diffusers_path, load_weights, save_diffusers_weights
 
 _FINAL_WORDS = (Outcome.diverged, Outcome.pruned)  # the same steps would end the same way
 
@@ -34,6 +34,7 @@ def revisit(job: Job, earlier: TrainResult, opened: OpenedFolder) -> TrainResult
         return result
     if earlier.weights is not None:
         copy_weights(job, earlier.weights)
+        _name_for_diffusers(job)
     store = SampleFolder(job.plan.folder, plan_samples(job.run, job.plan))
     wanted = bool(store.plan.prompts and store.plan.seeds)
     draws = wanted and not (store.has(BASE) and store.has(FINAL))
@@ -65,6 +66,19 @@ def _has_other_scores(job: Job, opened: OpenedFolder) -> bool:
         or not (job.plan.folder / "scores.json").is_file()
         or (earlier.sources, earlier.config["evaluation"]) != (now.sources, now.config["evaluation"])
     )
+
+
+def _name_for_diffusers(job: Job) -> None:
+    """The file in diffusers' names, where it is asked for and not there."""
+    path = diffusers_path(job.run, job.plan.folder)
+    if path is None or path.is_file():
+        return
+    model = load_model(job.run, job.plan, clock=job.clock, console=job.console)
+    try:
+        load_weights(job.run, model.network, folder=job.plan.folder)
+        save_diffusers_weights(job.run, model.network, folder=job.plan.folder)
+    finally:
+        model.network.detach()
 
 
 def _measure(job: Job) -> None:

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import torch
 
-from engine.config import LayerGroup, LoRAConfig, RunConfig, dataset_size, effective_alpha
+from engine.config import (
+    LayerGroup,
+    LoRAConfig,
+    RunConfig,
+    dataset_size,
+    effective_alpha,
+    trained_text,
+)
 from engine.models.facts import FAMILIES
+from engine.networks.diffusers_names import UNREAD_BY_DIFFUSERS, diffusers_state
 from engine.networks.files import TrainingFacts, lora_metadata, read_lora, save_lora
 from engine.networks.lora import LoRANetwork
 
@@ -19,7 +27,23 @@ def save_weights(run: RunConfig, network: LoRANetwork, *, folder: Path, steps: i
     """Write the network as kohya's scripts, diffusers, ComfyUI and A1111 read it, in float32."""
     path = weights_path(run, folder)
     write_weights(path, run, network, steps=steps, total_steps=steps)
+    save_diffusers_weights(run, network, folder=folder)
     return path
+
+
+def save_diffusers_weights(run: RunConfig, network: LoRANetwork, *, folder: Path) -> None:
+    """Write the file in diffusers' names, where one is asked for."""
+    path = diffusers_path(run, folder)
+    if path is not None:
+        save_lora(path, diffusers_state(network), {"format": "pt"}, dtype=torch.float32)
+
+
+def diffusers_path(run: RunConfig, folder: Path) -> Path | None:
+    """<run folder>/<name>.diffusers.safetensors; None where none is asked for."""
+    wanted = run.files.diffusers_names
+    if wanted is None:
+        wanted = run.model.family in UNREAD_BY_DIFFUSERS
+    return folder / f"{run.name}.diffusers.safetensors" if wanted else None
 
 
 def write_weights(path: Path, run: RunConfig, network: LoRANetwork, *, steps: int, total_steps: int) -> None:
@@ -38,6 +62,7 @@ def load_weights(run: RunConfig, network: LoRANetwork, *, folder: Path) -> Path:
 def _facts(run: RunConfig, steps: int) -> TrainingFacts:
     network = run.network
     assert isinstance(network, LoRAConfig)
+    text_lr = run.optimizer.lr if run.optimizer.text_lr is None else run.optimizer.text_lr
     return TrainingFacts(
         output_name=run.name,
         base_model_version=FAMILIES[run.model.family].kohya_version,
@@ -57,4 +82,5 @@ def _facts(run: RunConfig, steps: int) -> TrainingFacts:
         mixed_precision=run.training.mixed_precision.value,
         convolutions=LayerGroup.convolutions in network.layers,
         ranks=tuple(network.ranks),
+        text_learning_rate=text_lr if trained_text(network) else None,
     )

@@ -14,12 +14,18 @@ SIZE_CHANNELS = 256  # numbers that each of the six sizes becomes, as published
 
 
 def write_tiny_sdxl(
-    folder: Path, *, prediction: str = "epsilon", zero_terminal_snr: bool = False, says_so: bool = True
+    folder: Path,
+    *,
+    prediction: str = "epsilon",
+    zero_terminal_snr: bool = False,
+    says_so: bool = True,
+    num_resnets: int = 1,
 ) -> None:
     """A Stable Diffusion XL pipeline of random weights as diffusers writes it; the demo's words.
 
     zero_terminal_snr  the last timestep is pure noise
     says_so            whether its scheduler tells; some checkpoints' do not
+    num_resnets        a level has; published models have 2, and kohya's names count on it
     """
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
@@ -27,7 +33,7 @@ def write_tiny_sdxl(
         block_out_channels=(16, 32),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
+        layers_per_block=num_resnets,
         transformer_layers_per_block=(1, 2),
         cross_attention_dim=sum(WIDTHS),
         attention_head_dim=(2, 4),

@@ -9,6 +9,11 @@ SCORED = ("evaluation.enabled=true", "sampling.num_prompts=2")
 PHOTOS = ("dataset.path={desk}/photos", "sampling.num_prompts=0", "training.steps=5")
 TAGGED = ("dataset.path={desk}/bare", "dataset.class_tokens=a red star", "sampling.num_prompts=0")
 VARYING = ("dataset.cache_text_embeddings=false", "sampling.num_prompts=0", "training.steps=4")
+TEXT = (
+    "network.layers=[attention,text_encoder]",
+    "dataset.cache_text_embeddings=false",
+    "sampling.num_prompts=0",
+)
 KOHYA = ("dataset.layout=kohya", "dataset.path={desk}/kohya", "sampling.num_prompts=0")
 HUBER = ("loss.kind=huber", "sampling.num_prompts=0")
 READ = (
@@ -140,6 +145,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "network.dropout": _learnt("network.dropout=0.5"),
     "optimizer.class_path": _learnt("optimizer.class_path=torch.optim.SGD"),
     "optimizer.lr": _paced("optimizer.lr=1e-2"),
+    "optimizer.text_lr": _learnt("optimizer.text_lr=1e-2", of=TEXT),
     "optimizer.args": _learnt("++optimizer.args.weight_decay=0.9"),
     "lr_schedule.kind": _paced("lr_schedule.kind=constant"),
     "lr_schedule.warmup": _paced("lr_schedule.warmup=2"),
@@ -228,6 +234,11 @@ OPTIONS: dict[str, Changes | Shown] = {
         "test_gradient_checkpointing_learns_the_same_by_computing_again"
     ),
     "training.max_grad_norm": _learnt("training.max_grad_norm=1e-6"),
+    "memory.unload_encoders": Shown(
+        "tests/models/test_memory.py::test_resting_parts_are_on_the_device_for_the_length_of_a_call_alone"
+    ),
+    "memory.vae_slicing": Shown("tests/models/test_memory.py::test_the_vae_takes_pictures_one_by_one"),
+    "memory.vae_tiling": Shown("tests/models/test_memory.py::test_the_vae_takes_large_pictures_in_tiles"),
     "training.mixed_precision": _learnt("training.mixed_precision=bf16"),
     "training.device": Shown("test_the_model_and_its_lora_go_to_the_device"),
     "training.threads": Shown("test_the_run_has_as_many_threads_as_it_is_told"),
@@ -275,6 +286,9 @@ OPTIONS: dict[str, Changes | Shown] = {
     "tracking.project": Shown(_WANDB),
     "tracking.group": Shown(_WANDB),
     "tracking.tags": Shown(_WANDB),
+    "files.diffusers_names": Shown(
+        "tests/training/test_diffusers_names.py::test_a_finished_run_gets_the_file_when_it_is_asked_for"
+    ),
     "files.copy_to": Shown("tests/training/test_copies.py::test_the_weights_are_copied_and_only_once"),
     "tracking.tensorboard": Changes("tracking.tensorboard=true", _FILES),
 }
