@@ -52,6 +52,7 @@ class TrainingFacts:
     mixed_precision: str
     convolutions: bool  # whether kxk convolutions are adapted (kohya's conv_dim)
     ranks: tuple[str, ...] = ()  # "where: rank" of layers that have another
+    text_learning_rate: float | None = None  # None: no text encoder was trained
 
 
 def lora_metadata(facts: TrainingFacts) -> dict[str, str]:
@@ -77,6 +78,8 @@ def lora_metadata(facts: TrainingFacts) -> dict[str, str]:
         "ss_steps": facts.steps,
         "ss_v2": facts.base_model_version.startswith("sd_v2"),
     }
+    if facts.text_learning_rate is not None:
+        values["ss_text_encoder_lr"] = facts.text_learning_rate
     arguments: dict[str, str] = {}
     if facts.ranks:
         arguments["ranks"] = ",".join(facts.ranks)  # our own word: kohya gives ranks by block

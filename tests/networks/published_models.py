@@ -87,12 +87,14 @@ def anima_transformer() -> nn.Module:
         ).requires_grad_(False)
 
 
-def clip_l() -> nn.Module:
+def clip_l(*, projected: bool = False) -> nn.Module:
+    """The smaller CLIP; projected, as in SD3."""
     config = CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
     )
     with torch.device("meta"):
-        return CLIPTextModel(config).requires_grad_(False)
+        kind = CLIPTextModelWithProjection if projected else CLIPTextModel
+        return kind(config).requires_grad_(False)
 
 
 def open_clip_h() -> nn.Module:

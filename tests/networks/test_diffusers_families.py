@@ -24,12 +24,14 @@ from engine.networks.layer_choice import Target
 from engine.networks.lora import LoRANetwork, attach_lora
 from tests.models.tiny_anima import write_tiny_anima
 from tests.models.tiny_flux import write_tiny_flux
+from tests.models.tiny_sd1 import write_tiny_model
 from tests.models.tiny_sd2 import write_tiny_sd2
 from tests.models.tiny_sd3 import write_tiny_sd3
 from tests.models.tiny_sdxl import POOLED, SIZE_CHANNELS, WIDTHS, write_tiny_sdxl
 
 CPU = torch.device("cpu")
 WRITERS: dict[Family, Callable[[Path], None]] = {
+    Family.sd1: write_tiny_model,
     Family.sd2: write_tiny_sd2,
     Family.sdxl: write_tiny_sdxl,
     Family.sd3: write_tiny_sd3,
@@ -37,6 +39,7 @@ WRITERS: dict[Family, Callable[[Path], None]] = {
     Family.anima: write_tiny_anima,
 }
 TEXT_ENCODERS = {
+    Family.sd1: ("text_encoder",),
     Family.sd2: ("text_encoder",),
     Family.sdxl: ("text_encoder", "text_encoder_2"),
     Family.sd3: ("text_encoder", "text_encoder_2"),

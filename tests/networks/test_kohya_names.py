@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from network_toys import Layer
 from published_models import (
     anima_transformer,
     clip_l,
@@ -25,7 +24,7 @@ from torch import nn
 from engine.config import Family, LayerGroup, LoRAConfig
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelLayer
-from engine.models.parts import adaptable_layers, every_layer
+from engine.models.parts import adaptable_layers, every_layer, layers_of_parts
 from engine.networks.files import LoRAFile
 from engine.networks.kohya_names import has_swapped_halves, kohya_key
 from engine.networks.layer_choice import Target
@@ -53,7 +52,7 @@ FILES: dict[str, tuple[Family, list[LayerGroup], dict[str, Builder]]] = {
         OF_DITS,
         {
             "transformer": lambda: sd3_transformer(24),
-            "text_encoder": clip_l,
+            "text_encoder": lambda: clip_l(projected=True),
             "text_encoder_2": open_clip_g,
         },
     ),
@@ -66,24 +65,10 @@ def golden(name: str) -> dict:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def text_layers(component: str, root: nn.Module) -> list[Layer]:
-    """The linear layers of attention and mlp, which kohya adapts."""
-    return [
-        Layer(component, name, root, LayerGroup.attention)
-        for name, module in root.named_modules()
-        if isinstance(module, nn.Linear) and name != "text_projection"
-    ]
-
-
 def layers_of(family: Family, groups: Sequence[LayerGroup], parts: dict[str, Builder]) -> list[Target]:
-    found: list[Target] = []
-    for component, build in parts.items():
-        root = build()
-        if component == FAMILIES[family].denoiser:
-            found += [one for one in adaptable_layers(family, component, root) if one.group in groups]
-        else:
-            found += text_layers(component, root)
-    return found
+    """The denoiser's layers of these groups, and all of the text encoders'."""
+    layers = layers_of_parts(family, {component: build() for component, build in parts.items()})
+    return [one for one in layers if one.group in groups or one.component != FAMILIES[family].denoiser]
 
 
 def attach(family: Family, targets: Sequence[Target], *, rank: int = 16) -> LoRANetwork:
