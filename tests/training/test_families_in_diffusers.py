@@ -19,6 +19,7 @@ from tests.training.toy_runs import train_small
 
 PROGRAM = Path(__file__).with_name("families_alone.py")
 SIDE, STEPS, PROMPT = 64, 3, "a red star"
+SAMPLERS = {"sd21_base": "ddim", "sdxl": "euler"}  # those of the small checkpoints
 # recipe -> ending of the file that diffusers reads; the single blocks of a small FLUX have not the width
 # that diffusers' reader of kohya's names has written into it
 FILES = {
@@ -61,19 +62,26 @@ def _train(recipe: str, photos: Path, folder: Path) -> tuple[Path, Path]:
         "sampling.seeds=[5]",
         f"sampling.steps={STEPS}",
         "sampling.guidance_scale=3",
-        "sampling.sampler=ddim" if recipe in ("sd21_base", "sdxl") else "sampling.sampler=flow_euler",
+        f"sampling.sampler={SAMPLERS.get(recipe, 'flow_euler')}",
         "files.diffusers_names=true",
     )
     return folder / recipe, result.folder
 
 
-def _draw_alone(folder: Path, base: Path, weights: Path) -> Mapping[str, object]:
+def _draw_alone(recipe: str, folder: Path, base: Path, weights: Path) -> Mapping[str, object]:
     """What diffusers tells of the file; its pictures lie in the folder."""
     vae = json.loads((base / "vae/config.json").read_text())
     side = SIDE // 2 ** (len(vae["block_out_channels"]) - 1)
     noise = picture_noise(PROMPT, 5, (vae["latent_channels"], side, side))[None]
     save_file({"noise": noise.contiguous()}, folder / "noise.safetensors")
-    settings = {"num_inference_steps": STEPS, "guidance_scale": 3.0, "width": SIDE, "height": SIDE}
+    settings: dict[str, object] = {
+        "num_inference_steps": STEPS,
+        "guidance_scale": 3.0,
+        "width": SIDE,
+        "height": SIDE,
+    }
+    if recipe == "sdxl":  # without one it takes zeros for the empty prompt
+        settings["negative_prompt"] = ""
     request = {
         "base": str(base),
         "lora": str(weights),
@@ -107,7 +115,7 @@ def test_diffusers_alone_uses_every_layer_and_draws_our_picture(
 ) -> None:
     base, run = _train(recipe, photos, tmp_path)
     (weights,) = run.glob(f"*{FILES[recipe]}.safetensors") if FILES[recipe] else [_plain(run)]
-    report = _draw_alone(tmp_path, base, weights)
+    report = _draw_alone(recipe, tmp_path, base, weights)
     said = [words for words in report["said"] if "No LoRA keys associated to" not in words]  # type: ignore[attr-defined]
     assert said == [] and int(report["adapted"]) > 0  # type: ignore[call-overload]
     (ours,) = (run / "samples/final").glob("*.png")
