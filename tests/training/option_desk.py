@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,12 @@ def _scale(path: Path, key: str) -> None:
     assert key in tensors, sorted(tensors)[:5]
     tensors[key][::2] *= 1.5
     save_file(tensors, path, metadata={"format": "pt"})
+
+
+def largest_step(one: dict[str, bytes], other: dict[str, bytes]) -> int:
+    """The largest difference of a pixel, of 255."""
+    return max(int(abs(pixels(one[name]) - pixels(other[name])).max()) for name in one)
+
+
+def pixels(png: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":
+    return np.asarray(Image.open(BytesIO(png)), dtype=np.int16)

@@ -5,12 +5,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import get_type_hints
 
-import numpy as np
 import pytest
 import torch
 from diffusers.models.resnet import ResnetBlock2D
@@ -35,7 +33,7 @@ from engine.training.train import train
 from tests.compose.toys import CONF
 from tests.training import toy_runs
 from tests.training.option_cases import OPTIONS, Changes, Shown
-from tests.training.option_desk import Seen, differences, lay_desk, read_tensors, see_run
+from tests.training.option_desk import Seen, differences, largest_step, lay_desk, read_tensors, see_run
 from tests.training.toy_runs import small_run, train_small
 from train import run_composed
 
@@ -307,15 +305,6 @@ def test_the_prompts_of_a_file_are_drawn_and_its_comments_are_not(folder: Path) 
     for name in ("base", "final"):
         assert [row["prompt"] for row in listing["sets"][name]] == expected
     assert [row["prompt"] for row in listing["prompts"]] == expected
-
-
-def largest_step(one: dict[str, bytes], other: dict[str, bytes]) -> int:
-    """The largest difference of a pixel, of 255."""
-    return max(int(abs(pixels(one[name]) - pixels(other[name])).max()) for name in one)
-
-
-def pixels(png: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":
-    return np.asarray(Image.open(BytesIO(png)), dtype=np.int16)
 
 
 def test_captions_that_are_not_kept_are_encoded_at_each_step(
