@@ -9,7 +9,15 @@ from pathlib import Path
 from engine.compose.activations import FLOAT, Kept, Settings, Step
 from engine.compose.transformer_activations import transformer_kept
 from engine.compose.unet_activations import unet_kept
-from engine.config import Family, LoRAConfig, MixedPrecision, ModelConfig, RunConfig
+from engine.config import (
+    Family,
+    LoRAConfig,
+    MixedPrecision,
+    ModelConfig,
+    RunConfig,
+    text_rests,
+    vae_rests,
+)
 from engine.data.buckets import BucketChoice
 from engine.data.scan import Scan
 from engine.models.facts import FAMILIES
@@ -27,17 +35,24 @@ class MemoryEstimate:
     """Bytes beside the libraries' own."""
 
     base: int  # the frozen weights that stay on the device
+    loading: int  # all frozen weights, which are there together until pictures and captions are encoded
     network: int  # trained numbers, their gradients and what the optimizer keeps of them
     activations: int  # what a step keeps for its backward pass
 
     @property
     def peak(self) -> int:
-        """The most at a time."""
-        return self.base + self.network + self.activations
+        """The most at a time: of training, or before it."""
+        return max(self.base + self.network + self.activations, self.loading)
 
 
 def estimate_memory(
-    run: RunConfig, *, trained: int, scan: Scan, choices: Sequence[BucketChoice], latent_factor: int
+    run: RunConfig,
+    *,
+    trained: int,
+    scan: Scan,
+    choices: Sequence[BucketChoice],
+    latent_factor: int,
+    device: str,
 ) -> MemoryEstimate:
     """What training holds at the end of a forward pass, for the largest batch.
 
@@ -48,14 +63,15 @@ def estimate_memory(
     """
     sizes = part_sizes(run.model)
     return MemoryEstimate(
-        base=base_bytes(run, sizes),
+        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes),
+        loading=base_bytes(run, sizes),
         network=round(trained * (2 * FLOAT + state_bytes(run.optimizer.class_path))),
         activations=max(activation_bytes(run, step) for step in _steps(run, scan, choices, latent_factor)),
     )
 
 
 def base_bytes(run: RunConfig, sizes: Mapping[str, int]) -> int:
-    """Of the frozen weights on the device while steps are made; the VAE is always float32.
+    """Of frozen weights; the VAE is always float32.
 
     sizes  numbers in each part
     """
@@ -108,6 +124,15 @@ def denoiser_settings(model: ModelConfig) -> Settings:
     file = (place if isinstance(place, Path) else place.config) / "config.json"
     content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return content if isinstance(content, dict) else {}
+
+
+def _resident(run: RunConfig, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The parts that do not wait on the processor while steps are made."""
+    facts = FAMILIES[run.model.family]
+    waiting = {"vae"} if vae_rests(run) else set()
+    if text_rests(run):
+        waiting |= {*facts.text_encoders, *facts.text_conditioners}
+    return {part: size for part, size in sizes.items() if part not in waiting}
 
 
 def _steps(run: RunConfig, scan: Scan, choices: Sequence[BucketChoice], latent_factor: int) -> list[Step]:

@@ -147,7 +147,8 @@ def _memory(memory: MemoryEstimate) -> str:
         f"{_size(memory.base)} of frozen weights, {_size(memory.network)} for the LoRA and its optimizer, "
         f"{_size(memory.activations)} of activations"
     )
-    return f"about {_size(memory.peak)} beside the libraries: {parts}"
+    before = "; before it all frozen weights" if memory.peak == memory.loading else ""
+    return f"about {_size(memory.peak)} beside the libraries: {parts}{before}"
 
 
 def _size(num_bytes: int) -> str:

@@ -44,6 +44,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     steps = _total_steps(run, num_batches)
     _check_warmup(run, steps)
     trained = num_parameters(adapted)
+    device = visible_device(run.training.device) or run.training.device
     cached = _cache_files(Path(run.cache_dir))
     return Plan(
         run_id=run_id(run),
@@ -60,9 +61,14 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         num_layers=len(layers),
         num_parameters=trained,
         memory=estimate_memory(
-            run, trained=trained, scan=scan, choices=choices, latent_factor=checkpoint.latent_factor
+            run,
+            trained=trained,
+            scan=scan,
+            choices=choices,
+            latent_factor=checkpoint.latent_factor,
+            device=device,
         ),
-        device=visible_device(run.training.device) or run.training.device,
+        device=device,
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
         cached_bytes=sum(cached),

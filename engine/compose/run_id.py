@@ -49,6 +49,7 @@ EXCLUDED: tuple[str, ...] = (
     "evaluation",
     "tracking",
     "files",
+    "memory.unload_encoders",  # where weights wait does not change them
 )
 
 # Options that came after the first release of ids: left out at their default, so that known runs keep theirs.
@@ -76,6 +77,8 @@ ADDED: tuple[str, ...] = (
     "noise.timestep_scale",
     "noise.timestep_shift",
     "network.init_from",
+    "memory.vae_slicing",  # last bits of latents of several pictures
+    "memory.vae_tiling",
     "optimizer.text_lr",
 )
 

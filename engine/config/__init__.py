@@ -13,11 +13,12 @@ from engine.config.evaluation import EvaluationConfig
 from engine.config.files import FilesConfig
 from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
+from engine.config.memory import MemoryConfig
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
 from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha, trained_text
 from engine.config.noise import NoiseConfig, TimestepDistribution
 from engine.config.optimizer import OptimizerConfig
-from engine.config.run import RunConfig
+from engine.config.run import RunConfig, text_rests, vae_rests
 from engine.config.sampling import PromptSet, Sampler, SamplingConfig
 from engine.config.subset import Interpolation, SubsetConfig
 from engine.config.tracking import TrackingConfig, WandbMode
@@ -40,6 +41,7 @@ __all__ = [
     "LoRAConfig",
     "LossConfig",
     "LossKind",
+    "MemoryConfig",
     "MixedPrecision",
     "ModelConfig",
     "NetworkConfig",
@@ -60,5 +62,7 @@ __all__ = [
     "given_pictures",
     "is_dataset_file",
     "is_demo",
+    "text_rests",
     "trained_text",
+    "vae_rests",
 ]

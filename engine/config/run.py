@@ -7,6 +7,7 @@ from engine.config.evaluation import EvaluationConfig
 from engine.config.files import FilesConfig
 from engine.config.loss import LossConfig
 from engine.config.lr_schedule import LRScheduleConfig
+from engine.config.memory import MemoryConfig
 from engine.config.model import ModelConfig
 from engine.config.network import LoRAConfig, NetworkConfig
 from engine.config.noise import NoiseConfig
@@ -39,3 +40,14 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+
+
+def text_rests(run: RunConfig) -> bool:
+    """Whether the text encoders wait on the processor while steps are made: the captions are kept."""
+    return run.memory.unload_encoders and run.dataset.cache_text_embeddings
+
+
+def vae_rests(run: RunConfig) -> bool:
+    """The same of the VAE: the latents are kept."""
+    return run.memory.unload_encoders and run.dataset.cache_latents

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config import ModelConfig, Sampler
 from engine.diffusion.flow import NUM_TIMESTEPS, FlowSchedule
@@ -24,6 +24,7 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import RestingParts, with_text_awake, with_vae_awake
 from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _TEXT_STEPS = ("text_encoder",)
 _DRAWING_STEPS = ("denoise.input", "denoise.prepare_latents", "denoise.set_timesteps", "denoise.denoise")
 
 
-class Anima:
+class Anima(RestingParts):
     """The frozen parts of an Anima checkpoint; implements ModelFamily.
 
     The VAE and the transformer are made for videos: here a picture is a video of one frame, and latents
@@ -68,6 +69,7 @@ class Anima:
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
         """pixels [B, 3, H, W] in [-1, 1] -> latents' mean and std [B, C, h, w], float32, unit per channel."""
         posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)[:, :, None]).latent_dist
@@ -77,6 +79,7 @@ class Anima:
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def decode_latents(self, latents: Tensor) -> Tensor:
         """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
         mean, std = self._statistics()
@@ -84,6 +87,7 @@ class Anima:
         unscaled = latents.to(self.device, torch.float32)[:, :, None] / (1.0 / std) + mean
         return (self._parts.vae.decode(unscaled).sample.squeeze(2) / 2 + 0.5).clamp(0, 1)
 
+    @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> hidden: the text conditioner's states [B, L, D], float32, zero after the last word.
 
@@ -140,6 +144,14 @@ class Anima:
                 "text_conditioner": self._parts.text_conditioner,
             }
         )
+
+    def text_parts(self) -> Iterable[nn.Module]:
+        """Qwen3 and the text conditioner."""
+        return (self._parts.text_encoder, self._parts.text_conditioner)
+
+    def image_parts(self) -> Iterable[nn.Module]:
+        """The VAE."""
+        return (self._parts.vae,)
 
     def set_gradient_checkpointing(self, on: bool) -> None:
         """Recompute activations of the transformer and Qwen3 in the backward pass, or not."""

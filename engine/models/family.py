@@ -133,6 +133,14 @@ class ModelFamily(Protocol):
         """Whether denoiser and text encoders recompute activations in the backward pass to save memory."""
         ...
 
+    def rest(self, *, text: bool, vae: bool) -> None:
+        """Send text encoders and VAE to wait on the processor, or fetch them; a call has its part with it."""
+        ...
+
+    def tune_vae(self, *, slicing: bool, tiling: bool) -> None:
+        """Whether the VAE takes pictures one by one, and large ones in tiles that overlap."""
+        ...
+
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' own pipeline around the loaded parts, as they are now; nothing is read from disk.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.diffusion.flow import NUM_TIMESTEPS, FlowSchedule
@@ -23,6 +23,7 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
 from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 from engine.models.t5_text import encode_t5, read_t5_prompts, warn_cut
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from diffusers import FluxPipeline
 
 
-class Flux:
+class Flux(RestingParts):
     """The frozen parts of a FLUX.1 checkpoint; implements ModelFamily."""
 
     def __init__(
@@ -68,6 +69,7 @@ class Flux:
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
         """pixels [B, 3, H, W] in [-1, 1] -> shifted, scaled latents' mean and std [B, C, h, w], float32."""
         posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
@@ -78,12 +80,14 @@ class Flux:
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def decode_latents(self, latents: Tensor) -> Tensor:
         """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
         facts = self._parts.vae.config
         unscaled = latents.to(self.device, torch.float32) / facts.scaling_factor + facts.shift_factor
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
+    @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> hidden [B, L, D] of T5 and pooled [B, P] of CLIP, float32; keeps the graph.
 
@@ -131,6 +135,14 @@ class Flux:
         """Every Linear and Conv2d of the transformer and the text encoders."""
         return every_layer({"transformer": self._parts.transformer, **self._parts.text_encoders})
 
+    def text_parts(self) -> Iterable[nn.Module]:
+        """CLIP and T5."""
+        return self._parts.text_encoders.values()
+
+    def image_parts(self) -> Iterable[nn.Module]:
+        """The VAE."""
+        return (self._parts.vae,)
+
     def set_gradient_checkpointing(self, on: bool) -> None:
         """Recompute activations of the transformer and the text encoders in the backward pass, or not."""
         transformer = self._parts.transformer
@@ -158,7 +170,10 @@ class Flux:
         )
         pipeline.set_progress_bar_config(disable=True)
         return PackingPipeline(
-            pipeline=pipeline, encode=self.encode_prompts, check=self._check_even, dtype=self.dtype
+            pipeline=drawing_on(pipeline, self.device),
+            encode=self.encode_prompts,
+            check=self._check_even,
+            dtype=self.dtype,
         )
 
     def _check_even(self, height: int, width: int) -> None:

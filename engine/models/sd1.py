@@ -13,6 +13,7 @@ from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows, read_prompts
 from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import drawing_on, with_text_awake
 from engine.models.noise_levels import sampling_scheduler
 from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
@@ -42,6 +43,7 @@ class StableDiffusion1(UNetFamily["Parts"]):
             )
         super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
+    @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> hidden: the text encoder's states [B, L, D], float32; it keeps the graph.
 
@@ -81,7 +83,7 @@ class StableDiffusion1(UNetFamily["Parts"]):
             requires_safety_checker=False,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return EncodingPipeline(pipeline=pipeline, encode=self.encode_prompts)
+        return EncodingPipeline(pipeline=drawing_on(pipeline, self.device), encode=self.encode_prompts)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
 from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
 from engine.models.t5_text import encode_t5, read_t5_prompts, warn_cut
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _T5 = "text_encoder_3"
 
 
-class StableDiffusion3:
+class StableDiffusion3(RestingParts):
     """The frozen parts of a Stable Diffusion 3 or 3.5 checkpoint; implements ModelFamily.
 
     Source: Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis".
@@ -71,6 +72,7 @@ class StableDiffusion3:
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
         """pixels [B, 3, H, W] in [-1, 1] -> scaled latents' mean and std [B, 16, h, w], float32."""
         posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
@@ -78,12 +80,14 @@ class StableDiffusion3:
         return LatentDistribution(mean=(posterior.mean - shift) * scale, std=posterior.std * scale)
 
     @torch.no_grad()
+    @with_vae_awake
     def decode_latents(self, latents: Tensor) -> Tensor:
         """latents [B, 16, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
         scale, shift = self._parts.vae.config.scaling_factor, self._parts.vae.config.shift_factor
         unscaled = latents.to(self.device, torch.float32) / scale + shift
         return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
 
+    @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> what the transformer is told of them, float32; keeps the graph, as predict does.
 
@@ -149,6 +153,14 @@ class StableDiffusion3:
         """Every Linear and Conv2d of the transformer and the text encoders."""
         return every_layer({"transformer": self._parts.transformer, **self._text_encoders()})
 
+    def text_parts(self) -> Iterable[nn.Module]:
+        """The CLIPs, and T5 where there is one."""
+        return self._text_encoders().values()
+
+    def image_parts(self) -> Iterable[nn.Module]:
+        """The VAE."""
+        return (self._parts.vae,)
+
     def set_gradient_checkpointing(self, on: bool) -> None:
         """Recompute activations of the transformer and the text encoders in the backward pass, or not."""
         transformer = self._parts.transformer
@@ -177,7 +189,7 @@ class StableDiffusion3:
             tokenizer_3=None if parts.t5 is None else parts.t5.tokenizer,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return EncodingPipeline(pipeline=pipeline, encode=self._encode_for_sampling)
+        return EncodingPipeline(pipeline=drawing_on(pipeline, self.device), encode=self._encode_for_sampling)
 
     def _text_encoders(self) -> dict[str, nn.Module]:
         clip_l, clip_g = (clip.encoder for clip in self._parts.clips)

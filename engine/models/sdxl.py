@@ -13,6 +13,7 @@ from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows_and_pool, encode_rows_before_last, read_prompts
 from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import drawing_on, with_text_awake
 from engine.models.noise_levels import sampling_scheduler
 from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class StableDiffusionXL(UNetFamily["Parts"]):
     """The frozen parts of a Stable Diffusion XL checkpoint; implements ModelFamily."""
 
+    @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         """B prompts -> hidden [B, L, D1 + D2]: both encoders' states together; pooled [B, P]: the second's.
 
@@ -75,7 +77,7 @@ class StableDiffusionXL(UNetFamily["Parts"]):
             add_watermarker=False,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return EncodingXLPipeline(pipeline=pipeline, encode=self.encode_prompts)
+        return EncodingXLPipeline(pipeline=drawing_on(pipeline, self.device), encode=self.encode_prompts)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows
 from engine.models.family import AdaptableLayer, LatentDistribution, ModelLayer
 from engine.models.fingerprint import Fingerprints
+from engine.models.memory import RestingParts, with_vae_awake
 from engine.models.noise_levels import training_levels
 from engine.models.parts import every_layer, layers_of_parts, set_text_checkpointing
 
@@ -39,7 +40,7 @@ class UNetParts(Protocol):
 PartsT = TypeVar("PartsT", bound=UNetParts)
 
 
-class UNetFamily(Generic[PartsT]):
+class UNetFamily(RestingParts, Generic[PartsT]):
     """The frozen parts of a checkpoint with a UNet; its text is the subclass's own."""
 
     def __init__(
@@ -68,6 +69,7 @@ class UNetFamily(Generic[PartsT]):
         )
 
     @torch.no_grad()
+    @with_vae_awake
     def encode_images(self, pixels: Tensor) -> LatentDistribution:
         """pixels [B, 3, H, W] in [-1, 1] -> scaled latents' mean and std [B, C, h, w], float32."""
         posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
@@ -75,6 +77,7 @@ class UNetFamily(Generic[PartsT]):
         return LatentDistribution(mean=posterior.mean * scale, std=posterior.std * scale)
 
     @torch.no_grad()
+    @with_vae_awake
     def decode_latents(self, latents: Tensor) -> Tensor:
         """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
         unscaled = latents.to(self.device, torch.float32) / self._parts.vae.config.scaling_factor
@@ -87,6 +90,14 @@ class UNetFamily(Generic[PartsT]):
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear and Conv2d of the UNet and the text encoders."""
         return every_layer({"unet": self._parts.unet, **self._parts.text_encoders})
+
+    def text_parts(self) -> Iterable[nn.Module]:
+        """The text encoders."""
+        return self._parts.text_encoders.values()
+
+    def image_parts(self) -> Iterable[nn.Module]:
+        """The VAE."""
+        return (self._parts.vae,)
 
     def set_gradient_checkpointing(self, on: bool) -> None:
         """Recompute activations of the UNet and the text encoders in the backward pass, or not."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from engine.compose.plan import Plan
 from engine.compose.start_file import start_file
-from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig, trained_text
+from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig, text_rests, trained_text, vae_rests
 from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
@@ -53,6 +53,8 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
     with clock.phase("loading"), console.status("loading the base model"):
         family = load_family(run.model, device=device, dtype=model_dtype(run.training))
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
+        family.rest(text=False, vae=False)
+        family.tune_vae(slicing=run.memory.vae_slicing, tiling=run.memory.vae_tiling)
         assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
         network = attach_lora(
             run.network, family.adaptable_layers(), family=run.model.family, seed=run.seed, device=device
@@ -114,6 +116,7 @@ def load_pictures(
         trains_text=bool(trained_text(run.network)),
     )
     validation = choose_validation(feed, plan.scan, run.training.validation_images)
+    family.rest(text=text_rests(run), vae=vae_rests(run))
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
 
 
