@@ -128,7 +128,8 @@ def _network(run: RunConfig, plan: Plan) -> str:
 
 def _optimizer(run: RunConfig) -> str:
     optimizer = run.optimizer
-    text = f"{optimizer.class_path}, lr {show(optimizer.lr)} {run.lr_schedule.kind.name}"
+    of_text = "" if optimizer.text_lr is None else f" ({show(optimizer.text_lr)} for text encoders)"
+    text = f"{optimizer.class_path}, lr {show(optimizer.lr)}{of_text} {run.lr_schedule.kind.name}"
     if isinstance(run.network, LoRAConfig) and run.network.learning_rates:
         text += f", times {', '.join(run.network.learning_rates)}"
     if adapts_lr(optimizer.class_path) and optimizer.lr != 1.0:

@@ -10,6 +10,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.compose.plan import plan_lines
 from engine.compose.rules import broken_rules
 from engine.config import ConfigError, Family
 from engine.config.outcome import Outcome
@@ -237,6 +238,13 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(desk: Path, tmp_path: 
     assert not ended.reused and whole.weights is not None and ended.weights is not None
     assert ended.val_losses == whole.val_losses
     assert ended.weights.read_bytes() == whole.weights.read_bytes()
+
+
+def test_the_plan_counts_the_encoders_layers_and_tells_their_rate(desk: Path, tmp_path: Path) -> None:
+    run, plan = small_run(tmp_path, *_options(desk, "sdxl", "optimizer.text_lr=1e-5"))
+    _, of_unet = small_run(tmp_path, *_options(desk, "sdxl", layers="attention"))
+    assert plan.num_layers - of_unet.num_layers == sum(len(keys) for keys in KEYS["sdxl"].values())
+    assert "lr 0.003 (1e-05 for text encoders) " in dict(plan_lines(run, plan))["optimizer"]
 
 
 CACHED = (
