@@ -78,7 +78,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "inspect": Shown("tests/training/test_inspect.py::test_batches_are_shown_as_the_steps_are_fed_them"),
     "force": Shown("test_force_trains_a_finished_run_again"),
     "model.name": Changes("model.name=mine", _FILES, PHOTOS),
-    "model.family": Shown("test_the_familys_own_code_loads_the_checkpoint"),
+    "model.family": Shown("tests/models/test_loaders.py::test_the_familys_own_code_loads_the_checkpoint"),
     "model.checkpoint": _learnt("model.checkpoint={desk}/other_base"),
     "model.vae": Shown(_PARTS),
     "model.clip_l": Shown(_PARTS),
@@ -237,6 +237,7 @@ OPTIONS: dict[str, Changes | Shown] = {
     "memory.unload_encoders": Shown(
         "tests/models/test_memory.py::test_resting_parts_are_on_the_device_for_the_length_of_a_call_alone"
     ),
+    "memory.quantize": Shown("tests/models/test_quantize.py::test_a_lora_learns_on_a_quantised_base"),
     "memory.vae_slicing": Shown("tests/models/test_memory.py::test_the_vae_takes_pictures_one_by_one"),
     "memory.vae_tiling": Shown("tests/models/test_memory.py::test_the_vae_takes_large_pictures_in_tiles"),
     "training.mixed_precision": _learnt("training.mixed_precision=bf16"),

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from itertools import count
@@ -24,7 +24,6 @@ from engine.compose.run_id import is_excluded
 from engine.config import Family, NetworkConfig, RunConfig
 from engine.models import checkpoint
 from engine.models.facts import FAMILIES
-from engine.models.family import ModelFamily
 from engine.models.sd1 import StableDiffusion1
 from engine.training.clock import Clock
 from engine.training.job import Hooks
@@ -168,27 +167,6 @@ def test_force_trains_a_finished_run_again(folder: Path) -> None:
     again = train_small(folder, *options, "force=true")
     assert not again.reused and not mark.exists()
     assert (again.run_id, again.val_losses) == (first.run_id, first.val_losses)
-
-
-def test_the_familys_own_code_loads_the_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Family] = []
-
-    def loader_of(family: Family) -> Callable[..., ModelFamily]:
-        def load(*given: object, **named: object) -> ModelFamily:
-            asked.append(family)
-            return loaders[family](*given, **named)
-
-        return load
-
-    loaders = dict(checkpoint.LOADERS)
-
-    assert set(checkpoint.LOADERS) == set(Family)
-    monkeypatch.setattr(checkpoint, "LOADERS", {family: loader_of(family) for family in Family})
-    for family in Family:
-        monkeypatch.setattr(checkpoint, "_loaded", {})
-        run, _ = small_run(folder, f"model.family={family.name}")
-        checkpoint.load_family(run.model, device=torch.device("cpu"), dtype=torch.float32)
-    assert asked == list(Family)
 
 
 def test_gradient_checkpointing_learns_the_same_by_computing_again(
