@@ -14,6 +14,7 @@ from engine.config import (
     LoRAConfig,
     MixedPrecision,
     ModelConfig,
+    Quantize,
     RunConfig,
     text_rests,
     vae_rests,
@@ -26,6 +27,13 @@ from engine.models.places import Place, find_places, lies_in_parts
 from engine.models.weight_headers import Weight, part_weights, read_header
 from engine.optimizers.table import state_bytes
 
+# Bytes of a quantised number, scales included; those of 4 bits come 64 to a scale, which has 8 bits itself.
+_QUANTIZED = {
+    Quantize.nf4: 0.5 + 1 / 64,
+    Quantize.int8: 1.0,
+    Quantize.fp8: 1.0,
+    Quantize.int8_ao: 1.0,
+}
 _CLIP_WORDS = 77  # rows of text that one CLIP reads
 _ANIMA_WORDS = 512  # to which its text conditioner pads
 
@@ -62,9 +70,10 @@ def estimate_memory(
     Not in it: what the libraries take, what operations need while they run, and text encoders' activations.
     """
     sizes = part_sizes(run.model)
+    saved = quantized_bytes(run)
     return MemoryEstimate(
-        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes),
-        loading=base_bytes(run, sizes),
+        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes) - saved,
+        loading=base_bytes(run, sizes) - saved,
         network=round(trained * (2 * FLOAT + state_bytes(run.optimizer.class_path))),
         activations=max(activation_bytes(run, step) for step in _steps(run, scan, choices, latent_factor)),
     )
@@ -77,6 +86,14 @@ def base_bytes(run: RunConfig, sizes: Mapping[str, int]) -> int:
     """
     width = number_bytes(run)
     return sum(size * (FLOAT if part == "vae" else width) for part, size in sizes.items())
+
+
+def quantized_bytes(run: RunConfig) -> int:
+    """Bytes that the denoiser's Linear layers need less than base_bytes says."""
+    how = run.memory.quantize
+    if how not in _QUANTIZED:
+        return 0
+    return round(linear_size(run.model) * (number_bytes(run) - _QUANTIZED[how]))
 
 
 def activation_bytes(run: RunConfig, step: Step) -> int:
@@ -116,6 +133,13 @@ def part_sizes(model: ModelConfig) -> dict[str, int]:
         weights = part_weights(place) if isinstance(place, Path) else _in_file(place)
         sizes[name] = sum(math.prod(weight.shape) for weight in weights)
     return sizes
+
+
+def linear_size(model: ModelConfig) -> int:
+    """How many numbers the matrices of the denoiser have."""
+    place = _places(model)[FAMILIES[model.family].denoiser]
+    weights = part_weights(place) if isinstance(place, Path) else _in_file(place)
+    return sum(math.prod(weight.shape) for weight in weights if len(weight.shape) == 2)
 
 
 def denoiser_settings(model: ModelConfig) -> Settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.compose.checkpoint import checkpoint_problems
 from engine.compose.device import visible_device
 from engine.compose.folders import folder_problems
+from engine.compose.memory_rules import memory_problems
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
 from engine.compose.prompts import has_demo_list, needs_captions, plan_drawing, prompt_set_rule
@@ -74,6 +75,7 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
         *start_problems(run),
         *copy_problems(run),
         *_tensorboard_problems(run),
+        *memory_problems(run),
     ]
     problems += check_args(run.optimizer, try_values=not (problems or refused))
     if refused:

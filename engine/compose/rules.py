@@ -208,6 +208,7 @@ FREE: tuple[str, ...] = (
 
 # Options that preflight checks against this machine and its disk.
 ON_DISK: tuple[str, ...] = (
+    "memory.quantize",
     "output_dir",
     "cache_dir",
     "model.checkpoint",

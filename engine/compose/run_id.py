@@ -77,6 +77,7 @@ ADDED: tuple[str, ...] = (
     "noise.timestep_scale",
     "noise.timestep_shift",
     "network.init_from",
+    "memory.quantize",
     "memory.vae_slicing",  # last bits of latents of several pictures
     "memory.vae_tiling",
     "optimizer.text_lr",

@@ -13,7 +13,7 @@ from engine.config.evaluation import EvaluationConfig
 from engine.config.files import FilesConfig
 from engine.config.loss import HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
-from engine.config.memory import MemoryConfig
+from engine.config.memory import MemoryConfig, Quantize
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
 from engine.config.network import LoRAConfig, NetworkConfig, effective_alpha, trained_text
 from engine.config.noise import NoiseConfig, TimestepDistribution
@@ -49,6 +49,7 @@ __all__ = [
     "OptimizerConfig",
     "Prediction",
     "PromptSet",
+    "Quantize",
     "RunConfig",
     "Sampler",
     "SamplingConfig",

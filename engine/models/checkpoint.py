@@ -1,12 +1,13 @@
 """A base model, loaded once in a process and kept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 
-from engine.config import ConfigError, Family, ModelConfig
+from engine.config import ConfigError, Family, ModelConfig, Quantize
 from engine.models.anima import load_anima
 from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
@@ -15,6 +16,7 @@ from engine.models.flux import load_flux
 from engine.models.locate import find_checkpoint
 from engine.models.parts import PartsFolder, PartsSource
 from engine.models.places import find_places, lies_in_parts
+from engine.models.quantize import QuantizingSource
 from engine.models.quiet import quiet_loading
 from engine.models.sd1 import load_sd1
 from engine.models.sd2 import load_sd2
@@ -35,14 +37,24 @@ LOADERS: dict[Family, Loader] = {
 _loaded: dict[tuple[str, str, str], ModelFamily] = {}
 
 
-def load_family(config: ModelConfig, *, device: torch.device, dtype: torch.dtype) -> ModelFamily:
+def load_family(
+    config: ModelConfig,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    quantize: Quantize = Quantize.none,
+) -> ModelFamily:
     """The frozen model that the recipe names, its parts from memory when this process has loaded them before.
 
     dtype    of the denoiser
+    quantize how the numbers of the denoiser's Linear layers are kept; pictures are kept apart for each way
     raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged,
              or an option does not go with it
     """
     source, fingerprints = _source(config), model_fingerprints(config)
+    if quantize is not Quantize.none:
+        source = QuantizingSource(source, FAMILIES[config.family].denoiser, quantize)
+        fingerprints = replace(fingerprints, base=f"{fingerprints.base}+{quantize.name}")
     key = (config.family.value + fingerprints.base, str(device), str(dtype))
     if key not in _loaded:
         quiet_loading()

@@ -51,7 +51,12 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with clock.phase("loading"), console.status("loading the base model"):
-        family = load_family(run.model, device=device, dtype=model_dtype(run.training))
+        family = load_family(
+            run.model,
+            device=device,
+            dtype=model_dtype(run.training),
+            quantize=run.memory.quantize,
+        )
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
         family.rest(text=False, vae=False)
         family.tune_vae(slicing=run.memory.vae_slicing, tiling=run.memory.vae_tiling)

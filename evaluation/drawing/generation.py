@@ -72,7 +72,12 @@ def _draw(
         torch.set_num_threads(plan.threads)
     device = torch.device(plan.device)
     with console.status("loading the base model"):
-        family = load_family(plan.run.model, device=device, dtype=model_dtype(plan.run.training))
+        family = load_family(
+            plan.run.model,
+            device=device,
+            dtype=model_dtype(plan.run.training),
+            quantize=plan.run.memory.quantize,
+        )
     log = logging.getLogger(type(family).__module__)  # where a family says which prompts it cuts
     network = attach_lora_file(
         file, family.every_layer(), family=plan.run.model.family, path=plan.weights, device=device
