@@ -33,6 +33,14 @@ class FamilyOption:
 
 
 FAMILY_OPTIONS: dict[str, FamilyOption] = {
+    "memory.blocks_to_swap": FamilyOption(
+        families=tuple(family for family, facts in FAMILIES.items() if facts.denoiser == "transformer"),
+        is_on=lambda run: run.memory.blocks_to_swap > 0,
+        value=lambda run: run.memory.blocks_to_swap,
+        why="the UNet of {title} is no row of equal blocks. What saves memory there: "
+        "training.gradient_checkpointing=true, optimizer=adamw8bit, memory.unload_encoders, memory.quantize",
+        off="0",
+    ),
     "model.clip_skip": FamilyOption(
         families=(Family.sd1,),
         is_on=lambda run: run.model.clip_skip != 1,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.compose.activations import FLOAT, Kept, Settings, Step
+from engine.compose.activations import FLOAT, Kept, Settings, Step, whole
 from engine.compose.transformer_activations import transformer_kept
 from engine.compose.unet_activations import unet_kept
 from engine.config import (
@@ -71,9 +71,10 @@ def estimate_memory(
     """
     sizes = part_sizes(run.model)
     saved = quantized_bytes(run)
+    swapped = swapped_bytes(run, sizes)
     return MemoryEstimate(
-        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes) - saved,
-        loading=base_bytes(run, sizes) - saved,
+        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes) - saved - swapped,
+        loading=base_bytes(run, sizes) - saved,  # blocks to swap are sent away when all is loaded
         network=round(trained * (2 * FLOAT + state_bytes(run.optimizer.class_path))),
         activations=max(activation_bytes(run, step) for step in _steps(run, scan, choices, latent_factor)),
     )
@@ -94,6 +95,16 @@ def quantized_bytes(run: RunConfig) -> int:
     if how not in _QUANTIZED:
         return 0
     return round(linear_size(run.model) * (number_bytes(run) - _QUANTIZED[how]))
+
+
+def swapped_bytes(run: RunConfig, sizes: Mapping[str, int]) -> int:
+    """Of the blocks that wait on the processor, less the one that is fetched; all are taken for equal."""
+    if run.memory.blocks_to_swap < 2:
+        return 0
+    settings = denoiser_settings(run.model)
+    count = whole(settings, "num_layers", 1) + whole(settings, "num_single_layers", 0)
+    part = sizes[FAMILIES[run.model.family].denoiser]
+    return round(part * number_bytes(run) * min(run.memory.blocks_to_swap - 1, count) / count)
 
 
 def activation_bytes(run: RunConfig, step: Step) -> int:

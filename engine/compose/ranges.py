@@ -102,6 +102,7 @@ RANGES: dict[str, Range] = {
     "training.validation_timesteps": Range(low=1, high=1000),
     "training.checkpoint_every": _COUNT_OR_NONE,
     "training.save_every": _COUNT_OR_NONE,
+    "memory.blocks_to_swap": _COUNT_OR_NONE,
     "training.save_every_epochs": _COUNT_OR_NONE,
     "training.keep_saves": _COUNT,
     "sampling.num_prompts": _COUNT_OR_NONE,

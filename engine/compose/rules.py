@@ -14,6 +14,7 @@ from engine.compose.dataset_rules import (
 )
 from engine.compose.family_rules import family_rule
 from engine.compose.file_rules import saves_rule
+from engine.compose.memory_rules import swap_rule
 from engine.compose.network_rules import layer_words_rule, network_rule
 from engine.compose.prompts import prompt_set_rule
 from engine.compose.ranges import out_of_range
@@ -175,6 +176,7 @@ RULES: tuple[Rule, ...] = (
     prompt_set_rule,
     evaluation_rule,
     tracking_rule,
+    swap_rule,
 )
 
 # Options that no rule restricts: what the type allows is what they mean.

@@ -49,6 +49,7 @@ EXCLUDED: tuple[str, ...] = (
     "evaluation",
     "tracking",
     "files",
+    "memory.blocks_to_swap",
     "memory.unload_encoders",  # where weights wait does not change them
 )
 

@@ -20,5 +20,6 @@ class MemoryConfig:
 
     unload_encoders: bool = True  # text encoders and VAE wait on the processor where what they give is kept
     vae_slicing: bool = False  # the VAE takes pictures one by one, which previews of several need less for
+    blocks_to_swap: int = 0  # last blocks of a transformer that wait on the processor, one at a time excepted
     quantize: Quantize = Quantize.none  # of the denoiser's Linear layers; UNets have convolutions beside them
     vae_tiling: bool = False  # it takes large pictures in overlapping tiles: less memory, faint differences

@@ -145,6 +145,10 @@ class Anima(RestingParts):
             }
         )
 
+    def denoiser(self) -> nn.Module:
+        """The transformer."""
+        return self._parts.transformer
+
     def text_parts(self) -> Iterable[nn.Module]:
         """Qwen3 and the text conditioner."""
         return (self._parts.text_encoder, self._parts.text_conditioner)

@@ -133,6 +133,10 @@ class ModelFamily(Protocol):
         """Whether denoiser and text encoders recompute activations in the backward pass to save memory."""
         ...
 
+    def denoiser(self) -> nn.Module:
+        """The part that is trained on."""
+        ...
+
     def rest(self, *, text: bool, vae: bool) -> None:
         """Send text encoders and VAE to wait on the processor, or fetch them; a call has its part with it."""
         ...

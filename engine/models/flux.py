@@ -135,6 +135,10 @@ class Flux(RestingParts):
         """Every Linear and Conv2d of the transformer and the text encoders."""
         return every_layer({"transformer": self._parts.transformer, **self._parts.text_encoders})
 
+    def denoiser(self) -> nn.Module:
+        """The transformer."""
+        return self._parts.transformer
+
     def text_parts(self) -> Iterable[nn.Module]:
         """CLIP and T5."""
         return self._parts.text_encoders.values()

@@ -153,6 +153,10 @@ class StableDiffusion3(RestingParts):
         """Every Linear and Conv2d of the transformer and the text encoders."""
         return every_layer({"transformer": self._parts.transformer, **self._text_encoders()})
 
+    def denoiser(self) -> nn.Module:
+        """The transformer."""
+        return self._parts.transformer
+
     def text_parts(self) -> Iterable[nn.Module]:
         """The CLIPs, and T5 where there is one."""
         return self._text_encoders().values()

@@ -91,6 +91,10 @@ class UNetFamily(RestingParts, Generic[PartsT]):
         """Every Linear and Conv2d of the UNet and the text encoders."""
         return every_layer({"unet": self._parts.unet, **self._parts.text_encoders})
 
+    def denoiser(self) -> nn.Module:
+        """The UNet."""
+        return self._parts.unet
+
     def text_parts(self) -> Iterable[nn.Module]:
         """The text encoders."""
         return self._parts.text_encoders.values()

@@ -18,6 +18,7 @@ from engine.data.sizes import size_of
 from engine.models.checkpoint import load_family
 from engine.models.family import ModelFamily
 from engine.models.precision import model_dtype
+from engine.models.swap import swap_blocks
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
 from engine.training.feed import Feed
@@ -59,6 +60,7 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
         )
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
         family.rest(text=False, vae=False)
+        swap_blocks(family.denoiser(), run.memory.blocks_to_swap, device=device)
         family.tune_vae(slicing=run.memory.vae_slicing, tiling=run.memory.vae_tiling)
         assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
         network = attach_lora(

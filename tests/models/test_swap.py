@@ -1,0 +1,140 @@
+"""Blocks that wait on the processor: gradients are the same, and one of them at a time is on the device."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_anima import write_tiny_anima
+from tiny_flux import write_tiny_flux
+from tiny_sd3 import write_tiny_sd3
+from torch import Tensor, nn
+
+from engine.compose import memory_rules
+from engine.compose.family_rules import family_rule
+from engine.compose.memory import swapped_bytes
+from engine.compose.memory_rules import memory_problems, swap_rule
+from engine.config import (
+    ConfigError,
+    Family,
+    LoRAConfig,
+    MemoryConfig,
+    ModelConfig,
+    Prediction,
+    Quantize,
+    RunConfig,
+    TrainingConfig,
+)
+from engine.models.checkpoint import load_family
+from engine.models.family import Conditioning, ModelFamily
+from engine.models.swap import WAITING_PLACE, BlockSwap, swap_blocks, transformer_blocks
+from engine.networks.lora import LoRANetwork, attach_lora
+
+CPU = torch.device("cpu")
+DEVICE = torch.device("meta")  # the name of a device alone: nothing is sent there
+WRITERS: dict[Family, Callable[[Path], object]] = {
+    Family.sd3: write_tiny_sd3,
+    Family.flux: write_tiny_flux,
+    Family.anima: write_tiny_anima,
+}
+
+
+@pytest.fixture(scope="module", params=list(WRITERS), ids=lambda family: family.name)
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelFamily:
+    folder = tmp_path_factory.mktemp(request.param.name)
+    WRITERS[request.param](folder)
+    model = ModelConfig(family=request.param, checkpoint=str(folder), prediction=Prediction.flow)
+    return load_family(model, device=CPU, dtype=torch.float32)
+
+
+class Poison:
+    """Stands for another device: the weights of a block that is away are not numbers."""
+
+    def __init__(self) -> None:
+        self.away: dict[nn.Parameter, Tensor] = {}
+        self.present: list[nn.Module] = []
+        self.most = 0
+
+    def __call__(self, block: nn.Module, place: torch.device) -> None:
+        if place == WAITING_PLACE:
+            self.present = [one for one in self.present if one is not block]
+            for parameter in block.parameters():
+                self.away.setdefault(parameter, parameter.data)
+                parameter.data = torch.full_like(parameter.data, torch.nan)
+            return
+        self.present.append(block)
+        self.most = max(self.most, len(self.present))
+        for parameter in block.parameters():
+            parameter.data = self.away.pop(parameter, parameter.data)
+
+
+def gradients(family: ModelFamily, network: LoRANetwork) -> list[Tensor]:
+    network.zero_grad()
+    latents = torch.linspace(-1, 1, family.latent_channels * 64).view(1, -1, 8, 8)
+    told = Conditioning(text=family.encode_prompts(["a red star"]), sizes=torch.zeros(1, 6))
+    family.predict(latents, torch.tensor([500.0]), told).square().mean().backward()
+    return [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+
+
+def test_swapped_blocks_give_the_same_gradients(family: ModelFamily) -> None:
+    layers = [layer for layer in family.adaptable_layers() if layer.component == "transformer"]
+    groups = list(dict.fromkeys(layer.group for layer in layers))
+    network = attach_lora(
+        LoRAConfig(rank=4, layers=groups), layers, family=family.config.family, seed=0, device=CPU
+    )
+    blocks = transformer_blocks(family.denoiser())
+    poison = Poison()
+    try:
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.01)
+        family.set_gradient_checkpointing(True)
+        plain = gradients(family, network)
+        swap = BlockSwap(blocks, device=DEVICE, place=poison)
+        assert not poison.present
+        for _ in range(2):
+            found = gradients(family, network)
+            assert all(torch.equal(one, two) for one, two in zip(found, plain, strict=True))
+        assert poison.most == 1 < len(blocks)
+        swap.end()
+        assert not poison.away and len(poison.present) >= len(blocks)
+        family.set_gradient_checkpointing(False)
+        assert all(bool(one.isfinite().all()) for one in gradients(family, network))
+    finally:
+        family.set_gradient_checkpointing(False)
+        network.detach()
+
+
+def test_the_last_blocks_are_swapped_and_a_later_run_gets_them_back(family: ModelFamily) -> None:
+    denoiser = family.denoiser()
+    blocks = transformer_blocks(denoiser)
+    swap_blocks(denoiser, 1, device=CPU)
+    hooked = [len(block._forward_pre_hooks) for block in blocks]
+    assert hooked == [0] * (len(blocks) - 1) + [1]
+    swap_blocks(denoiser, 0, device=CPU)
+    assert not any(block._forward_pre_hooks for block in blocks)
+    with pytest.raises(ConfigError, match=rf"memory\.blocks_to_swap=99: .* has {len(blocks)} blocks"):
+        swap_blocks(denoiser, 99, device=CPU)
+
+
+def test_the_estimate_leaves_out_all_swapped_blocks_but_one(family: ModelFamily) -> None:
+    count = len(transformer_blocks(family.denoiser()))
+    for swapped, share in ((0, 0), (1, 0), (2, 1 / count)):
+        run = RunConfig(model=family.config, memory=MemoryConfig(blocks_to_swap=swapped))
+        assert swapped_bytes(run, {"transformer": 3000}) == round(4 * 3000 * share)
+
+
+def test_swapping_is_refused_where_it_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    lever = MemoryConfig(blocks_to_swap=3)
+    (problem,) = swap_rule(RunConfig(memory=lever))
+    assert problem.endswith("Set training.gradient_checkpointing=true.")
+    recomputed = TrainingConfig(gradient_checkpointing=True)
+    assert swap_rule(RunConfig(memory=lever, training=recomputed)) == []
+    both = MemoryConfig(blocks_to_swap=3, quantize=Quantize.fp8)
+    (problem,) = swap_rule(RunConfig(memory=both, training=recomputed))
+    assert problem.endswith("Leave one of them out.")
+    (problem,) = family_rule(RunConfig(memory=lever, training=recomputed))
+    assert "gradient_checkpointing" in problem and problem.endswith("Set memory.blocks_to_swap=0.")
+    for device, refused in (("cpu", True), ("cuda:0", False)):
+        monkeypatch.setattr(memory_rules, "visible_device", lambda _, device=device: device)
+        assert bool(memory_problems(RunConfig(memory=lever, training=recomputed))) == refused
