@@ -19,10 +19,10 @@ from engine.compose.load import load
 from engine.compose.plan import Plan
 from engine.compose.preflight import preflight
 from engine.compose.register import register
-from engine.config import RunConfig
+from engine.config import ModelConfig, RunConfig
 from engine.data.encoded import Storage
 from engine.data.kept import KeptTensors
-from engine.models.family import LatentDistribution, ModelFamily
+from engine.models.family import LatentDistribution, ModelFamily, TextEmbeddings
 from engine.training.clock import Clock
 from engine.training.feed import Feed
 from engine.training.interrupt import Interrupt
@@ -46,7 +46,11 @@ class TimedVae:
         self.seconds += time.perf_counter() - start
         return encoded
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+    @property
+    def config(self) -> ModelConfig:
+        return self.family.config
+
+    def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
         return self.family.encode_prompts(prompts)
 
 

@@ -206,7 +206,7 @@ def _stacked(data: EncodedDataset) -> dict[str, Tensor]:
     return {
         "mean": torch.stack([latents.mean for latents in kept]),
         "std": torch.stack([latents.std for latents in kept]),
-        "text": torch.stack(text),
+        "text": torch.stack([entry["hidden"] for entry in text]),
     }
 
 

@@ -38,11 +38,10 @@ class ToyModel:
         mean = torch.nn.functional.avg_pool2d(pixels, 8)
         return ToyLatents(mean=mean, std=mean.abs() + 1)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+    def encode_prompts(self, prompts: Sequence[str]) -> dict[str, Tensor]:
         self.prompts += prompts
-        return torch.stack(
-            [torch.tensor([[ord(letter) * 1.0] for letter in text.ljust(8)]) for text in prompts]
-        )
+        rows = [torch.tensor([[ord(letter) * 1.0] for letter in text.ljust(8)]) for text in prompts]
+        return {"hidden": torch.stack(rows), "ids": torch.tensor([[len(text)] for text in prompts])}
 
 
 @dataclass
@@ -111,7 +110,7 @@ def all_latents(data: EncodedDataset, *, mirrored: bool = False) -> list[Latents
 def text(data: EncodedDataset, index: int) -> Tensor:
     found = data.text_of(index)
     assert found is not None
-    return found
+    return found["hidden"]
 
 
 def assert_equal(one: EncodedDataset, other: EncodedDataset) -> None:

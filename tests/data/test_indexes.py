@@ -45,8 +45,8 @@ def encode(pixels: Tensor) -> MeanAndStd:
     return Gaussian(pixels)
 
 
-def embed(prompts: Sequence[str]) -> Tensor:
-    return torch.zeros(len(prompts), 2, 2)
+def embed(prompts: Sequence[str]) -> dict[str, Tensor]:
+    return {"hidden": torch.zeros(len(prompts), 2, 2)}
 
 
 ENCODERS = Encoders(

@@ -235,12 +235,14 @@ OPTIONS: dict[str, Changes | Shown] = {
     ),
     "training.max_grad_norm": _learnt("training.max_grad_norm=1e-6"),
     "memory.unload_encoders": Shown(
-        "tests/models/test_memory.py::test_resting_parts_are_on_the_device_for_the_length_of_a_call_alone"
+        "tests/models/test_memory_levers.py::test_resting_parts_are_on_the_device_for_the_length_of_a_call_alone"
     ),
     "memory.blocks_to_swap": Shown("tests/models/test_swap.py::test_swapped_blocks_give_the_same_gradients"),
     "memory.quantize": Shown("tests/models/test_quantize.py::test_a_lora_learns_on_a_quantised_base"),
-    "memory.vae_slicing": Shown("tests/models/test_memory.py::test_the_vae_takes_pictures_one_by_one"),
-    "memory.vae_tiling": Shown("tests/models/test_memory.py::test_the_vae_takes_large_pictures_in_tiles"),
+    "memory.vae_slicing": Shown("tests/models/test_memory_levers.py::test_the_vae_takes_pictures_one_by_one"),
+    "memory.vae_tiling": Shown(
+        "tests/models/test_memory_levers.py::test_the_vae_takes_large_pictures_in_tiles"
+    ),
     "training.mixed_precision": _learnt("training.mixed_precision=bf16"),
     "training.device": Shown("test_the_model_and_its_lora_go_to_the_device"),
     "training.threads": Shown("test_the_run_has_as_many_threads_as_it_is_told"),
