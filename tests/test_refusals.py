@@ -76,7 +76,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 QUICK = [  # command line -> the start of a sentence, and words in it
     ("modle=sd15", "modle: unknown option (did you mean model?)"),
-    ("model=sd16", "model=sd16: unknown choice (did you mean sd15?)"),
+    ("model=sd_15", "model=sd_15: unknown choice (did you mean sd15?)"),
     ("experiment=nigt", "experiment=nigt: unknown choice (did you mean night?)"),
     ("network.rnk=8", "network.rnk: unknown option of LoRAConfig (did you mean rank?)"),
     ("+network.rnk=8", "network.rnk: unknown option of LoRAConfig (did you mean rank?)"),
@@ -113,8 +113,8 @@ QUICK = [  # command line -> the start of a sentence, and words in it
     ("optimizer.args.weight_decay=inf", "optimizer.args.weight_decay=inf: not a finite number."),
     ("optimizer.args.weight_decy=0.1", "optimizer.args.weight_decy: AdamW takes no such argument (did you mean weight_decay?)"),
     ("model=sd15", "dataset.path=null: the demo's concepts belong to model=demo, this is sd15. Give a folder"),
-    ("model.checkpoint=missing", "model.checkpoint=missing: not found. Give a diffusers folder: model.checkpoint=DIR."),
-    ("model.checkpoint=empty", "model.checkpoint=empty: not a diffusers folder (no model_index.json in it)."),
+    ("model.checkpoint=missing", "model.checkpoint=missing: not found. Give a diffusers folder: model.checkpoint=DIR, or a .safetensors file."),
+    ("model.checkpoint=empty", "model.checkpoint=empty: an empty folder. Give a diffusers folder, or a .safetensors file."),
     ("dataset.path=nowhere", "dataset.path=nowhere: there is no such folder in"),
     ("dataset.path=été (1)", "dataset.path=été (1): there is no such folder in"),
     ("dataset.path=empty", "dataset.path=empty: the folder is empty."),

@@ -14,6 +14,7 @@ from engine.config import ConfigError, ModelConfig, Sampler
 from engine.diffusion.flow import FlowSchedule
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows, read_prompts
+from engine.models.cut_prompts import warn_cut
 from engine.models.family import (
     AdaptableLayer,
     Conditioning,
@@ -26,7 +27,7 @@ from engine.models.family import (
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
 from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
-from engine.models.t5_text import encode_t5, read_t5_prompts, warn_cut
+from engine.models.t5_text import encode_t5, read_t5_prompts
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusion3Pipeline

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5EncoderModel
 
 LONGEST = 512  # tokens that T5 was trained on
-_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -64,15 +62,3 @@ def encode_t5(tokens: T5Tokens, text_encoder: T5EncoderModel, *, masked: bool = 
         return states.float()
     states = text_encoder(ids, attention_mask=mask).last_hidden_state
     return states.float() * mask[..., None]
-
-
-def warn_cut(cut: Iterable[str], said: set[str], *, capacity: int, remedy: str | None) -> None:
-    """Say once of each prompt that it is cut; `said` grows, since a prompt is encoded again and again.
-
-    remedy  what to do, e.g. "raise model.t5_token_length"; None: nothing but to shorten it
-    """
-    for prompt in cut:
-        if prompt not in said:
-            advice = "Shorten it" if remedy is None else f"Shorten it, or {remedy}"
-            _log.warning("cut after %d tokens: %s. %s.", capacity, prompt, advice)
-            said.add(prompt)

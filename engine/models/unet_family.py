@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from engine.config import ModelConfig
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows
+from engine.models.cut_prompts import warn_cut
 from engine.models.family import AdaptableLayer, LatentDistribution, ModelLayer
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import RestingParts, with_vae_awake
@@ -20,8 +20,6 @@ from engine.models.parts import every_layer, layers_of_parts, set_text_checkpoin
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-
-_log = logging.getLogger(__name__)
 
 
 class UNetParts(Protocol):
@@ -114,9 +112,4 @@ class UNetFamily(RestingParts, Generic[PartsT]):
             set_text_checkpointing(text_encoder, on)
 
     def _say_cut(self, rows: TokenRows) -> None:
-        for prompt in rows.cut:
-            if prompt not in self._said_cut:  # a prompt is encoded again for each picture
-                _log.warning(
-                    "cut after %d tokens: %s. Shorten it, or raise model.token_length.", rows.capacity, prompt
-                )
-        self._said_cut.update(rows.cut)
+        warn_cut(rows.cut, self._said_cut, capacity=rows.capacity, remedy="raise model.token_length")

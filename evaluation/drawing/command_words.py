@@ -16,7 +16,7 @@ _OPTIONS = {  # of a run -> of this command
 }
 _MODEL_OPTION = re.compile(r"model\.(\w+)=")
 _GIVE_CHECKPOINT = "Give a diffusers folder: model.checkpoint=DIR"
-_LONGER_PROMPTS = ", or raise model.token_length"  # a recipe and a run read as many tokens as they read
+_LONGER_PROMPTS = re.compile(r", or raise model\.\w+")  # a recipe and a run read as many tokens as they read
 
 
 @contextmanager
@@ -42,8 +42,9 @@ def said_here(problem: str, request: RunRequest | LoRARequest) -> str:
 
 
 @contextmanager
-def without_idle_advice(log: logging.Logger) -> Iterator[None]:
-    """Warnings of a model about prompts that it cuts do not name the option of a run."""
+def without_idle_advice() -> Iterator[None]:
+    """Warnings about prompts that a model cuts do not name the option of a run."""
+    log = logging.getLogger("engine.models.cut_prompts")
     log.addFilter(_cut_advice)
     try:
         yield
@@ -52,7 +53,7 @@ def without_idle_advice(log: logging.Logger) -> Iterator[None]:
 
 
 def _cut_advice(record: logging.LogRecord) -> bool:
-    record.msg = str(record.msg).replace(_LONGER_PROMPTS, "")
+    record.msg, record.args = _LONGER_PROMPTS.sub("", record.getMessage()), ()
     return True
 
 

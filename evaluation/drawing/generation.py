@@ -1,6 +1,5 @@
 """Draws what is to be scored: fixed prompts x seeds, by the base and by a run's weights or a LoRA file."""
 
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -78,13 +77,12 @@ def _draw(
             dtype=model_dtype(plan.run.training),
             quantize=plan.run.memory.quantize,
         )
-    log = logging.getLogger(type(family).__module__)  # where a family says which prompts it cuts
     network = attach_lora_file(
         file, family.every_layer(), family=plan.run.model.family, path=plan.weights, device=device
     )
     try:
         network.set_strength(plan.strength)
-        with without_idle_advice(log):
+        with without_idle_advice():
             for name in missing:
                 with network.disabled() if name == BASE else nullcontext():
                     _draw_set(plan, store, name, family, console)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks/data.py"
 
 
@@ -20,6 +22,7 @@ def run_benchmark(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_scans_encoding_and_what_the_steps_wait(tmp_path: Path) -> None:
     small = ["pictures=80", "cold=1", "files=4", "sd_files=1", "sd_size=64", "steps=1"]
     shown = run_benchmark(*small, f"folder={tmp_path}")

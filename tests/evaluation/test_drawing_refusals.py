@@ -68,10 +68,10 @@ def test_a_list_that_cannot_be_drawn_is_named_by_its_option(
 
 
 REFUSED_FILES: dict[str, tuple[dict[str, object], str]] = {
-    "recipe": ({"model": "sd16"}, "model=sd16: unknown (did you mean sd15?)"),
+    "recipe": ({"model": "sd_15"}, "model=sd_15: unknown (did you mean sd15?)"),
     "checkpoint": (
         {"model": "sd15", "checkpoint": "nowhere"},
-        "checkpoint=nowhere: not found. Give a diffusers folder: checkpoint=DIR.",
+        "checkpoint=nowhere: not found. Give a diffusers folder: checkpoint=DIR, or a .safetensors file.",
     ),
     "no prompts": (
         {"prompts": None, "model": "sd15", "checkpoint": "demo/weights"},

@@ -26,6 +26,7 @@ def run_benchmark(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_a_first_and_a_second_look(tmp_path: Path) -> None:
     shown = run_benchmark(tmp_path, "many=0")
     assert shown.count("first look / forward alone = ") == shown.count("first look / second look = ") == 1

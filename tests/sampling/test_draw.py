@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.config import ModelConfig, Sampler, SamplingConfig
+from engine.config import Family, ModelConfig, Sampler, SamplingConfig
 from engine.diffusion.seeding import picture_noise
 from engine.models.checkpoint import load_family
+from engine.models.facts import FAMILIES
 from engine.models.family import ModelFamily
 from engine.sampling import draw
 from engine.sampling.draw import DrawSettings, draw_pictures, draw_settings
@@ -18,6 +19,7 @@ PROMPTS = [
     "a red star in the middle, blue background",
     "a small green heart at the top left, pink background",
 ]
+SAMPLERS = FAMILIES[Family.sd1].samplers
 PLAIN = DrawSettings(
     width=64, height=64, steps=6, guidance_scale=2.0, sampler=Sampler.ddim, negative_prompt=""
 )
@@ -100,7 +102,7 @@ def test_the_negative_prompt_is_given_with_guidance_only(
     assert call["negative_prompt"] == negatives and call["guidance_scale"] == guidance
 
 
-@pytest.mark.parametrize("sampler", [sampler for sampler in Sampler if sampler is not Sampler.ddim])
+@pytest.mark.parametrize("sampler", [sampler for sampler in SAMPLERS if sampler is not Sampler.ddim])
 def test_each_sampler_comes_nearer_to_ddim_than_another_seed_does(
     family: ModelFamily, sampler: Sampler
 ) -> None:
@@ -111,7 +113,7 @@ def test_each_sampler_comes_nearer_to_ddim_than_another_seed_does(
     assert np.abs(_picture(family, replace(many, sampler=sampler)) - reference).mean() < other_seed / 2
 
 
-@pytest.mark.parametrize("sampler", list(Sampler))
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_each_sampler_repeats_itself(family: ModelFamily, sampler: Sampler) -> None:
     settings = replace(PLAIN, sampler=sampler, steps=3)
     one = _picture(family, settings)
@@ -120,8 +122,8 @@ def test_each_sampler_repeats_itself(family: ModelFamily, sampler: Sampler) -> N
 
 
 def test_the_samplers_are_not_one_and_the_same(family: ModelFamily) -> None:
-    pictures = [_picture(family, replace(PLAIN, sampler=sampler, steps=3)) for sampler in Sampler]
-    assert len({picture.tobytes() for picture in pictures}) == len(Sampler)
+    pictures = [_picture(family, replace(PLAIN, sampler=sampler, steps=3)) for sampler in SAMPLERS]
+    assert len({picture.tobytes() for picture in pictures}) == len(SAMPLERS)
 
 
 def test_the_size_of_a_picture_is_the_one_asked_for(family: ModelFamily) -> None:

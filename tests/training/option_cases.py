@@ -122,7 +122,11 @@ OPTIONS: dict[str, Changes | Shown] = {
         "tests/compose/test_conf.py::test_groups_take_what_the_model_recommends"
     ),
     "model.default_sampler": _drawn("model.default_sampler=euler"),
-    "model.default_sampling_steps": _drawn("model.default_sampling_steps=7"),
+    "model.default_sampling_steps": Changes(
+        "model.default_sampling_steps=7",
+        DRAWN,
+        ("training.steps=1", "sampling.steps=${model.default_sampling_steps}"),
+    ),
     "model.resolution": Changes("model.resolution=32", LEARNT | DRAWN, ()),
     "model.bucket_step": _learnt("model.bucket_step=16", of=PHOTOS),
     "model.default_lr": _paced("model.default_lr=1e-3"),

@@ -46,7 +46,9 @@ def test_two_runs_with_one_seed_give_the_same_file_byte_for_byte(tmp_path: Path,
     assert other_seed.weights.read_bytes() != undisturbed
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "prodigy", "adafactor"])
+@pytest.mark.parametrize(
+    "optimizer", ["adamw", *(pytest.param(name, marks=pytest.mark.slow) for name in ("prodigy", "adafactor"))]
+)
 def test_a_run_killed_at_random_steps_ends_in_the_bytes_of_one_that_was_not(
     tmp_path: Path, optimizer: str
 ) -> None:

@@ -81,6 +81,7 @@ def test_wandb_holds_the_whole_config_nested_as_in_run_yaml(whole: Whole) -> Non
     assert config["optimizer"] == {
         "class_path": "torch.optim.AdamW",
         "lr": 3e-3,
+        "text_lr": None,
         "args": {"betas": [0.9, 0.99]},
     }
     assert {key: value for key, value in whole.logged.config.items() if key != "_wandb"} == config

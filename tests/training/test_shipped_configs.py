@@ -59,9 +59,8 @@ class Trials:
             own += [f"dataset.config_file={self.folder / 'photos.toml'}"]
         if file == "dataset/subsets":
             own += [f"dataset.config_file={self.folder / 'photos.yaml'}"]
-        small = [
-            text for text in SMALL if text.split("=")[0] not in (*stated(file),) or text.startswith(LENGTH)
-        ]
+        own_values = {path for path, value in stated(file).items() if value is not None}
+        small = [text for text in SMALL if text.split("=")[0] not in own_values or text.startswith(LENGTH)]
         places = [f"output_dir={self.folder / 'outputs' / file}", f"cache_dir={self.folder / 'cache'}"]
         run = composed(*own, *small, *places)
         return train(run, preflight(run, prepare_demo, check_scoring), console=Console(quiet=True))

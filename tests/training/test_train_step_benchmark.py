@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks/train_step.py"
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_both_sides_and_their_memory(tmp_path: Path) -> None:
     arguments = ["threads=1", "batch=1", "rank=2", "rounds=1", f"folder={tmp_path}"]
     done = subprocess.run(
