@@ -71,6 +71,7 @@ def _wait(config: DictConfig) -> None:
             print("still waiting")
     except KeyboardInterrupt:
         Path(f"clean-{number}").touch()
+        time.sleep(1)  # a step that is being finished: the program sees its jobs at work after Ctrl-C
 
 
 def _die(_config: DictConfig) -> None:
