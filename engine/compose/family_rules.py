@@ -1,19 +1,21 @@
 """Which options mean something for which model family: the others are refused, never ignored."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 
 from engine.compose.show import show
 from engine.config import Family, HuberSchedule, LossKind, Prediction, RunConfig
-from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES, PART_OPTIONS
 
 _CLIP_ONLY = (Family.sd1, Family.sd2, Family.sdxl)
 _FLOW = tuple(family for family, facts in FAMILIES.items() if facts.is_flow)
 _DISCRETE = tuple(family for family, facts in FAMILIES.items() if not facts.is_flow)
+_TRANSFORMERS = tuple(family for family, facts in FAMILIES.items() if facts.denoiser == "transformer")
+_WITH_T5 = (Family.sd3, Family.flux)
 _ON_DISCRETE = "is defined for epsilon and v models; {title} is a flow model"
-_OF_SD3 = "only Stable Diffusion 3 was made to do without an encoder; {title} was not"
 _ON_FLOW = "is defined for flow models; {title} is none"
+_OF_SD3 = "only Stable Diffusion 3 was made to do without an encoder; {title} was not"
 
 
 def _with_part(option: str) -> tuple[Family, ...]:
@@ -21,167 +23,54 @@ def _with_part(option: str) -> tuple[Family, ...]:
     return tuple(family for family, options in PART_OPTIONS.items() if option in options)
 
 
-@dataclass(kw_only=True, slots=True, frozen=True)
+@dataclass(slots=True, frozen=True)
 class FamilyOption:
-    """An option that only some families have."""
+    """An option that only some families have; for the others it stays at its default."""
 
     families: tuple[Family, ...]
-    is_on: Callable[[RunConfig], bool]  # whether it asks for anything
-    value: Callable[[RunConfig], object]
     why: str  # what of it is missing; {title} is the family's
-    off: str  # the value that asks for nothing
 
 
 FAMILY_OPTIONS: dict[str, FamilyOption] = {
     "memory.blocks_to_swap": FamilyOption(
-        families=tuple(family for family, facts in FAMILIES.items() if facts.denoiser == "transformer"),
-        is_on=lambda run: run.memory.blocks_to_swap > 0,
-        value=lambda run: run.memory.blocks_to_swap,
-        why="the UNet of {title} is no row of equal blocks. What saves memory there: "
+        _TRANSFORMERS,
+        "the UNet of {title} is no row of equal blocks. What saves memory there: "
         "training.gradient_checkpointing=true, optimizer=adamw8bit, memory.unload_encoders, memory.quantize",
-        off="0",
     ),
-    "model.clip_skip": FamilyOption(
-        families=(Family.sd1,),
-        is_on=lambda run: run.model.clip_skip != 1,
-        value=lambda run: run.model.clip_skip,
-        why="{title} always reads the layer that it was trained on",
-        off="1",
-    ),
-    "model.clip_l": FamilyOption(
-        families=_with_part("clip_l"),
-        is_on=lambda run: run.model.clip_l is not None,
-        value=lambda run: run.model.clip_l,
-        why="{title} has no such text encoder",
-        off="null",
-    ),
-    "model.clip_g": FamilyOption(
-        families=_with_part("clip_g"),
-        is_on=lambda run: run.model.clip_g is not None,
-        value=lambda run: run.model.clip_g,
-        why="{title} has no such text encoder",
-        off="null",
-    ),
-    "model.t5xxl": FamilyOption(
-        families=_with_part("t5xxl"),
-        is_on=lambda run: run.model.t5xxl is not None,
-        value=lambda run: run.model.t5xxl,
-        why="{title} has no T5",
-        off="null",
-    ),
-    "model.qwen3": FamilyOption(
-        families=_with_part("qwen3"),
-        is_on=lambda run: run.model.qwen3 is not None,
-        value=lambda run: run.model.qwen3,
-        why="{title} has no Qwen3",
-        off="null",
-    ),
+    "model.clip_skip": FamilyOption((Family.sd1,), "{title} always reads the layer that it was trained on"),
+    "model.clip_l": FamilyOption(_with_part("clip_l"), "{title} has no such text encoder"),
+    "model.clip_g": FamilyOption(_with_part("clip_g"), "{title} has no such text encoder"),
+    "model.t5xxl": FamilyOption(_with_part("t5xxl"), "{title} has no T5"),
+    "model.qwen3": FamilyOption(_with_part("qwen3"), "{title} has no Qwen3"),
     "model.token_length": FamilyOption(
-        families=_CLIP_ONLY,
-        is_on=lambda run: run.model.token_length != TOKEN_LENGTHS[0],
-        value=lambda run: run.model.token_length,
-        why="{title} reads 77 tokens by CLIP, or has none; its longer text has a length of its own",
-        off="75",
+        _CLIP_ONLY, "{title} reads 77 tokens by CLIP, or has none; its longer text has a length of its own"
     ),
     "model.weighted_captions": FamilyOption(
-        families=_CLIP_ONLY,
-        is_on=lambda run: run.model.weighted_captions,
-        value=lambda run: "true",
-        why="weights are defined for text that CLIP alone reads, and not for {title}",
-        off="false",
+        _CLIP_ONLY, "weights are defined for text that CLIP alone reads, and not for {title}"
     ),
-    "model.zero_terminal_snr": FamilyOption(
-        families=_DISCRETE,
-        is_on=lambda run: run.model.zero_terminal_snr,
-        value=lambda run: "true",
-        why=_ON_DISCRETE,
-        off="false",
-    ),
-    "model.guidance": FamilyOption(
-        families=(Family.flux,),
-        is_on=lambda run: run.model.guidance != 1.0,
-        value=lambda run: run.model.guidance,
-        why="only FLUX.1-dev is told its guidance; {title} is not",
-        off="1.0",
-    ),
-    "model.t5_token_length": FamilyOption(
-        families=(Family.sd3, Family.flux),
-        is_on=lambda run: run.model.t5_token_length != 256,
-        value=lambda run: run.model.t5_token_length,
-        why="{title} has no T5 whose length could be chosen",
-        off="256",
-    ),
-    "model.t5_attention_mask": FamilyOption(
-        families=(Family.sd3, Family.flux),
-        is_on=lambda run: run.model.t5_attention_mask,
-        value=lambda run: "true",
-        why="{title} has no T5 whose padding could be passed over",
-        off="false",
-    ),
-    "model.clip_l_dropout": FamilyOption(
-        families=(Family.sd3,),
-        is_on=lambda run: run.model.clip_l_dropout != 0.0,
-        value=lambda run: run.model.clip_l_dropout,
-        why=_OF_SD3,
-        off="0",
-    ),
-    "model.clip_g_dropout": FamilyOption(
-        families=(Family.sd3,),
-        is_on=lambda run: run.model.clip_g_dropout != 0.0,
-        value=lambda run: run.model.clip_g_dropout,
-        why=_OF_SD3,
-        off="0",
-    ),
-    "model.t5_dropout": FamilyOption(
-        families=(Family.sd3,),
-        is_on=lambda run: run.model.t5_dropout != 0.0,
-        value=lambda run: run.model.t5_dropout,
-        why=_OF_SD3,
-        off="0",
-    ),
-    "noise.offset": FamilyOption(
-        families=_DISCRETE,
-        is_on=lambda run: run.noise.offset != 0.0,
-        value=lambda run: run.noise.offset,
-        why="noise offset " + _ON_DISCRETE,
-        off="0",
-    ),
-    "noise.timesteps": FamilyOption(
-        families=_FLOW,
-        is_on=lambda run: run.noise.timesteps is not None,
-        value=lambda run: run.noise.timesteps,
-        why="a spread of timesteps " + _ON_FLOW,
-        off="null",
-    ),
-    "noise.timestep_scale": FamilyOption(
-        families=_FLOW,
-        is_on=lambda run: run.noise.timestep_scale != 1.0,
-        value=lambda run: run.noise.timestep_scale,
-        why="a spread of timesteps " + _ON_FLOW,
-        off="1.0",
-    ),
-    "noise.timestep_shift": FamilyOption(
-        families=_FLOW,
-        is_on=lambda run: run.noise.timestep_shift is not None,
-        value=lambda run: run.noise.timestep_shift,
-        why="a shift of timesteps " + _ON_FLOW,
-        off="null",
-    ),
-    "loss.min_snr_gamma": FamilyOption(
-        families=_DISCRETE,
-        is_on=lambda run: run.loss.min_snr_gamma is not None,
-        value=lambda run: run.loss.min_snr_gamma,
-        why="the signal-to-noise ratio " + _ON_DISCRETE,
-        off="null",
-    ),
-    "loss.huber_schedule": FamilyOption(
-        families=_DISCRETE,
-        is_on=lambda run: run.loss.kind is not LossKind.l2 and run.loss.huber_schedule is HuberSchedule.snr,
-        value=lambda run: run.loss.huber_schedule,
-        why="the signal-to-noise ratio " + _ON_DISCRETE,
-        off="exponential",
-    ),
+    "model.zero_terminal_snr": FamilyOption(_DISCRETE, _ON_DISCRETE),
+    "model.guidance": FamilyOption((Family.flux,), "only FLUX.1-dev is told its guidance; {title} is not"),
+    "model.t5_token_length": FamilyOption(_WITH_T5, "{title} has no T5 whose length could be chosen"),
+    "model.t5_attention_mask": FamilyOption(_WITH_T5, "{title} has no T5 whose padding could be passed over"),
+    "model.clip_l_dropout": FamilyOption((Family.sd3,), _OF_SD3),
+    "model.clip_g_dropout": FamilyOption((Family.sd3,), _OF_SD3),
+    "model.t5_dropout": FamilyOption((Family.sd3,), _OF_SD3),
+    "noise.offset": FamilyOption(_DISCRETE, "noise offset " + _ON_DISCRETE),
+    "noise.timesteps": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
+    "noise.timestep_scale": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
+    "noise.timestep_shift": FamilyOption(_FLOW, "a shift of timesteps " + _ON_FLOW),
+    "loss.min_snr_gamma": FamilyOption(_DISCRETE, "the signal-to-noise ratio " + _ON_DISCRETE),
 }
+
+
+def default_of(key: str) -> object:
+    """The value of an option that asks for nothing."""
+    return attrgetter(key)(_defaults())
+
+
+@cache
+def _defaults() -> RunConfig:
+    return RunConfig()
 
 
 def family_rule(run: RunConfig) -> list[str]:
@@ -189,10 +78,13 @@ def family_rule(run: RunConfig) -> list[str]:
     model = run.model
     facts = FAMILIES[model.family]
     problems = [
-        f"{key}={show(option.value(run))}: {option.why.format(title=facts.title)}. Set {key}={option.off}."
+        f"{key}={show(given)}: {option.why.format(title=facts.title)}. Set {key}={show(default_of(key))}."
         for key, option in FAMILY_OPTIONS.items()
-        if model.family not in option.families and option.is_on(run)
+        if model.family not in option.families and (given := attrgetter(key)(run)) != default_of(key)
     ]
+    if facts.is_flow and run.loss.kind is not LossKind.l2 and run.loss.huber_schedule is HuberSchedule.snr:
+        why = f"the signal-to-noise ratio {_ON_DISCRETE.format(title=facts.title)}"
+        problems.append(f"loss.huber_schedule=snr: {why}. Set loss.huber_schedule=exponential.")
     if model.zero_terminal_snr and model.prediction is Prediction.epsilon:
         problems.append(
             "model.zero_terminal_snr=true: a model that predicts noise learns nothing from pure noise. "

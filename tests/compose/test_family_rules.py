@@ -5,7 +5,8 @@ from functools import cache
 import pytest
 from toys import composed
 
-from engine.compose.family_rules import FAMILY_OPTIONS, family_rule
+from engine.compose.family_rules import FAMILY_OPTIONS, default_of, family_rule
+from engine.compose.show import show
 from engine.config import Family, RunConfig
 from engine.models.facts import FAMILIES
 
@@ -19,6 +20,7 @@ RECIPES = {
 }
 # What asks for each option of the table; "also" what it needs in the families that have it.
 ASKED: dict[str, tuple[str, ...]] = {
+    "memory.blocks_to_swap": ("memory.blocks_to_swap=1", "training.gradient_checkpointing=true"),
     "model.clip_skip": ("model.clip_skip=2",),
     "model.clip_l": ("model.clip_l=clip",),
     "model.clip_g": ("model.clip_g=clip",),
@@ -38,7 +40,6 @@ ASKED: dict[str, tuple[str, ...]] = {
     "noise.timestep_scale": ("noise.timestep_scale=2",),
     "noise.timestep_shift": ("noise.timestep_shift=2",),
     "loss.min_snr_gamma": ("loss.min_snr_gamma=5",),
-    "loss.huber_schedule": ("loss.kind=huber", "loss.huber_schedule=snr"),
 }
 _V_ONLY = {Family.sd1: ("model.prediction=v",), Family.sd2: (), Family.sdxl: ()}
 
@@ -50,7 +51,7 @@ def _asking(family: Family, key: str) -> RunConfig:
 
 
 def test_every_option_of_the_table_is_asked_for_here() -> None:
-    assert set(ASKED) >= set(FAMILY_OPTIONS) - {key for key in FAMILY_OPTIONS if key.startswith("memory.")}
+    assert set(ASKED) == set(FAMILY_OPTIONS)
     assert set(RECIPES) == set(Family)
 
 
@@ -59,7 +60,7 @@ def test_a_plain_run_of_each_family_asks_for_nothing_that_it_lacks(family: Famil
     assert family_rule(composed(f"model={RECIPES[family]}", "dataset.path=x")) == []
 
 
-@pytest.mark.parametrize("key", [key for key in ASKED if key in FAMILY_OPTIONS])
+@pytest.mark.parametrize("key", ASKED)
 def test_each_option_is_taken_by_its_families_and_refused_for_the_others(key: str) -> None:
     option = FAMILY_OPTIONS[key]
     assert option.families and len(option.families) < len(Family)
@@ -69,7 +70,9 @@ def test_each_option_is_taken_by_its_families_and_refused_for_the_others(key: st
             assert problems == [], family
             continue
         (sentence,) = problems
-        assert FAMILIES[family].title in sentence and sentence.endswith(f" Set {key}={option.off}.")
+        assert FAMILIES[family].title in sentence and sentence.endswith(
+            f" Set {key}={show(default_of(key))}."
+        )
 
 
 @pytest.mark.parametrize("family", list(Family))
@@ -90,3 +93,12 @@ def test_flux_steers_away_from_nothing() -> None:
     run = composed("model=flux_dev", "dataset.path=x", "sampling.negative_prompt=bad")
     (sentence,) = family_rule(run)
     assert sentence.startswith("sampling.negative_prompt=bad: the guidance of FLUX.1 is distilled")
+
+
+@pytest.mark.parametrize("kind", ["huber", "smooth_l1"])
+def test_a_threshold_by_the_signal_is_for_models_that_have_one(kind: str) -> None:
+    asked = ("dataset.path=x", f"loss.kind={kind}")
+    assert family_rule(composed("model=sdxl", *asked)) == []
+    (sentence,) = family_rule(composed("model=anima", *asked))
+    assert sentence.startswith("loss.huber_schedule=snr: ") and sentence.endswith("=exponential.")
+    assert family_rule(composed("model=anima", *asked, "loss.huber_schedule=exponential")) == []
