@@ -22,11 +22,10 @@ from sweeper.study.facts import (
     starts_of,
 )
 from sweeper.study.folder import StudyFolder
-from sweeper.study.lease import renewal_seconds
 from sweeper.study.lock import study_lock
 from sweeper.study.process import this_process
 from sweeper.study.records import Phase, TrialRecord, TrialState
-from sweeper.study.staleness import StalenessWatch, last_sign_of
+from sweeper.study.staleness import StalenessWatch, last_sign_of, renewal_seconds
 
 if TYPE_CHECKING:
     import optuna

@@ -6,16 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sweeper.study.facts import LEASE, starts_of
+from sweeper.study.staleness import renewal_seconds
 
 if TYPE_CHECKING:
     from sweeper.study.claim import Claim
-
-LONGEST_RENEWAL_SECONDS = 30.0
-
-
-def renewal_seconds(lease: float) -> float:
-    """Seconds between two signs of life: a sixth of the lease, at most 30."""
-    return min(lease / 6, LONGEST_RENEWAL_SECONDS)
 
 
 class Lease:

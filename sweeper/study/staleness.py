@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+LONGEST_RENEWAL_SECONDS = 30.0
+
+
+def renewal_seconds(lease: float) -> float:
+    """Seconds between two signs of life: a sixth of the lease, at most 30."""
+    return min(lease / 6, LONGEST_RENEWAL_SECONDS)
+
+
 @dataclass(kw_only=True, slots=True)
 class _Seen:
     sign: tuple[str, int]  # token and count

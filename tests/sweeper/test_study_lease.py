@@ -11,10 +11,10 @@ from study_toys import open_study, queue_of
 
 from sweeper.study.claim import Claim
 from sweeper.study.facts import LEASE, STARTS, record_of
-from sweeper.study.lease import Lease, renewal_seconds
+from sweeper.study.lease import Lease
 from sweeper.study.process import is_surely_dead, this_process
 from sweeper.study.records import Phase
-from sweeper.study.staleness import StalenessWatch
+from sweeper.study.staleness import StalenessWatch, renewal_seconds
 
 
 class Clock:
