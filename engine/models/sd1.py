@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows, read_prompts
-from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
+from engine.models.encoding_pipeline import EncodingPipeline
+from engine.models.family import Conditioning, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import drawing_on, with_text_awake
 from engine.models.noise_levels import sampling_scheduler
@@ -20,7 +20,7 @@ from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    pass
 
 
 class StableDiffusion1(UNetFamily["Parts"]):
@@ -84,41 +84,6 @@ class StableDiffusion1(UNetFamily["Parts"]):
         )
         pipeline.set_progress_bar_config(disable=True)
         return EncodingPipeline(pipeline=drawing_on(pipeline, self.device), encode=self.encode_prompts)
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class EncodingPipeline:
-    """A diffusers pipeline that is given text embeddings where its caller gives prompts."""
-
-    pipeline: StableDiffusionPipeline
-    encode: Callable[[Sequence[str]], TextEmbeddings]
-
-    def __call__(  # noqa: PLR0913  (diffusers' own)
-        self,
-        *,
-        prompt: list[str],
-        negative_prompt: list[str] | None,
-        latents: Tensor,
-        num_inference_steps: int,
-        guidance_scale: float,
-        width: int,
-        height: int,
-        output_type: str,
-    ) -> PipelineOutput:
-        """One picture a prompt; without a negative prompt guidance leads away from the empty one."""
-        guided = guidance_scale > 1
-        negatives = negative_prompt or [""] * len(prompt)
-        output: PipelineOutput = self.pipeline(
-            prompt_embeds=self.encode(prompt)["hidden"],
-            negative_prompt_embeds=self.encode(negatives)["hidden"] if guided else None,
-            latents=latents,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            output_type=output_type,
-        )
-        return output
 
 
 class Parts:

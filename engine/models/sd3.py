@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,12 @@ from engine.diffusion.flow import FlowSchedule
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows, read_prompts
 from engine.models.cut_prompts import warn_cut
+from engine.models.encoding_pipeline import EncodingPipeline
 from engine.models.family import (
     AdaptableLayer,
     Conditioning,
     LatentDistribution,
     ModelLayer,
-    PipelineOutput,
     SamplingPipeline,
     TextEmbeddings,
 )
@@ -30,7 +30,6 @@ from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_t
 from engine.models.t5_text import encode_t5, read_t5_prompts
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusion3Pipeline
     from transformers import CLIPTextModelWithProjection, CLIPTokenizer, T5EncoderModel, T5TokenizerFast
 
 _T5 = "text_encoder_3"
@@ -209,43 +208,6 @@ class StableDiffusion3(RestingParts):
     def _encode_for_sampling(self, prompts: Sequence[str]) -> TextEmbeddings:
         """The pipeline hands them to the transformer, and its latents, as they are."""
         return {name: text.to(self.dtype) for name, text in self.encode_prompts(prompts).items()}
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class EncodingPipeline:
-    """A diffusers pipeline that is given text embeddings where its caller gives prompts."""
-
-    pipeline: StableDiffusion3Pipeline
-    encode: Callable[[Sequence[str]], TextEmbeddings]
-
-    def __call__(  # noqa: PLR0913  (diffusers' own)
-        self,
-        *,
-        prompt: list[str],
-        negative_prompt: list[str] | None,
-        latents: Tensor,
-        num_inference_steps: int,
-        guidance_scale: float,
-        width: int,
-        height: int,
-        output_type: str,
-    ) -> PipelineOutput:
-        """One picture a prompt; without a negative prompt guidance leads away from the empty one."""
-        told = self.encode(prompt)
-        avoided = self.encode(negative_prompt or [""] * len(prompt)) if guidance_scale > 1 else {}
-        output: PipelineOutput = self.pipeline(
-            prompt_embeds=told["hidden"],
-            pooled_prompt_embeds=told["pooled"],
-            negative_prompt_embeds=avoided.get("hidden"),
-            negative_pooled_prompt_embeds=avoided.get("pooled"),
-            latents=latents,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            output_type=output_type,
-        )
-        return output
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.models.clip_text import encode_rows_and_pool, encode_rows_before_last, read_prompts
-from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
+from engine.models.encoding_pipeline import EncodingPipeline
+from engine.models.family import Conditioning, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import drawing_on, with_text_awake
 from engine.models.noise_levels import sampling_scheduler
@@ -20,7 +20,7 @@ from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionXLPipeline
+    pass
 
 
 class StableDiffusionXL(UNetFamily["Parts"]):
@@ -77,50 +77,9 @@ class StableDiffusionXL(UNetFamily["Parts"]):
             add_watermarker=False,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return EncodingXLPipeline(pipeline=drawing_on(pipeline, self.device), encode=self.encode_prompts)
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class EncodingXLPipeline:
-    """diffusers' pipeline, given text embeddings where its caller gives prompts."""
-
-    pipeline: StableDiffusionXLPipeline
-    encode: Callable[[Sequence[str]], TextEmbeddings]
-
-    def __call__(  # noqa: PLR0913  (diffusers' own)
-        self,
-        *,
-        prompt: list[str],
-        negative_prompt: list[str] | None,
-        latents: Tensor,
-        num_inference_steps: int,
-        guidance_scale: float,
-        width: int,
-        height: int,
-        output_type: str,
-    ) -> PipelineOutput:
-        """One picture a prompt, told that it is whole and was as large as it is drawn.
-
-        negative_prompt  "" is text and is encoded, as captions that were left out are in training; None leads
-                         away from zeros (force_zeros_for_empty_prompt): both as in diffusers
-        """
-        text = self.encode(prompt)
-        negative: TextEmbeddings = {}
-        if guidance_scale > 1 and negative_prompt is not None:
-            negative = self.encode(negative_prompt)
-        output: PipelineOutput = self.pipeline(
-            prompt_embeds=text["hidden"],
-            pooled_prompt_embeds=text["pooled"],
-            negative_prompt_embeds=negative.get("hidden"),
-            negative_pooled_prompt_embeds=negative.get("pooled"),
-            latents=latents,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            output_type=output_type,
+        return EncodingPipeline(
+            pipeline=drawing_on(pipeline, self.device), encode=self.encode_prompts, encodes_nothing=False
         )
-        return output
 
 
 class Parts:
