@@ -42,6 +42,7 @@ CANNOT_MOVE = "optimizer.lr=1e-300"  # of a step whose float32 weights stay as t
 DECISIVE = {
     *("model.checkpoint", "model.prediction", "model.token_length", "model.weighted_captions"),
     *("model.clip_skip", "model.resolution", "model.bucket_step", "training.mixed_precision"),
+    *("model.default_precision", "model.zero_terminal_snr"),
     *("dataset.path", "dataset.concept", "dataset.class_tokens", "dataset.caption_extension"),
     *("dataset.caption_prefix", "dataset.caption_suffix", "dataset.secondary_separator"),
     *("dataset.metadata_file", "dataset.resize_interpolation", "dataset.alpha_mask"),
