@@ -25,7 +25,7 @@ from engine.models.family import (
 )
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import RestingParts, with_text_awake, with_vae_awake
-from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
+from engine.models.parts import PartsSource, every_layer, layers_of_parts
 
 if TYPE_CHECKING:
     from diffusers import AnimaModularPipeline
@@ -156,15 +156,6 @@ class Anima(RestingParts):
     def image_parts(self) -> Iterable[nn.Module]:
         """The VAE."""
         return (self._parts.vae,)
-
-    def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute activations of the transformer and Qwen3 in the backward pass, or not."""
-        transformer = self._parts.transformer
-        if on:
-            transformer.enable_gradient_checkpointing()
-        else:
-            transformer.disable_gradient_checkpointing()
-        set_text_checkpointing(self._parts.text_encoder, on)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' AnimaModularPipeline around the loaded parts, its text from encode_prompts."""

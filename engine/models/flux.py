@@ -25,7 +25,7 @@ from engine.models.family import (
 )
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
-from engine.models.parts import PartsSource, every_layer, layers_of_parts, set_text_checkpointing
+from engine.models.parts import PartsSource, every_layer, layers_of_parts
 from engine.models.t5_text import encode_t5, read_t5_prompts
 
 if TYPE_CHECKING:
@@ -147,16 +147,6 @@ class Flux(RestingParts):
     def image_parts(self) -> Iterable[nn.Module]:
         """The VAE."""
         return (self._parts.vae,)
-
-    def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute activations of the transformer and the text encoders in the backward pass, or not."""
-        transformer = self._parts.transformer
-        if on:
-            transformer.enable_gradient_checkpointing()
-        else:
-            transformer.disable_gradient_checkpointing()
-        for text_encoder in self._parts.text_encoders.values():
-            set_text_checkpointing(text_encoder, on)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' FluxPipeline around the loaded parts, its text from encode_prompts."""

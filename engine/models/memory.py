@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from functools import partial, update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from engine.models.fingerprint import Fingerprints
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
 
 _WAITING_PLACE = torch.device("cpu")
 _TILED = "+tiles"
@@ -32,7 +37,7 @@ class _HasParts(Protocol):
 FamilyT = TypeVar("FamilyT", bound=_HasParts)
 
 
-class RestingParts:
+class RestingParts(ABC):
     """A family whose text encoders and VAE may wait where memory is plentiful while only steps are made.
 
     Where a part rests is kept by the part itself, so that families that share parts know of it.
@@ -41,13 +46,27 @@ class RestingParts:
     device: torch.device
     fingerprints: Fingerprints
 
+    @abstractmethod
+    def denoiser(self) -> nn.Module:
+        """The part that is trained on, of diffusers' kind."""
+
+    @abstractmethod
     def text_parts(self) -> Iterable[nn.Module]:
         """Every part with weights that a prompt goes through."""
-        raise NotImplementedError
 
+    @abstractmethod
     def image_parts(self) -> Iterable[nn.Module]:
         """The VAE."""
-        raise NotImplementedError
+
+    def set_gradient_checkpointing(self, on: bool) -> None:
+        """Recompute activations of the denoiser and the text encoders in the backward pass, or not."""
+        denoiser = cast("ModelMixin", self.denoiser())
+        if on:
+            denoiser.enable_gradient_checkpointing()
+        else:
+            denoiser.disable_gradient_checkpointing()
+        for text_encoder in self.text_parts():
+            _set_text_checkpointing(text_encoder, on)
 
     def rest(self, *, text: bool, vae: bool) -> None:
         """Send parts to wait on the processor, the others to the device; a call has its part with it."""
@@ -107,6 +126,20 @@ def with_vae_awake(
 
     update_wrapper(awakened, method)
     return awakened
+
+
+def _set_text_checkpointing(text_encoder: nn.Module, on: bool) -> None:
+    """Whether a text encoder recomputes its layers' activations in the backward pass.
+
+    transformers asks for train mode; each layer alone is put in it, so that nothing inside drops out.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    for layer in text_encoder.modules():
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.gradient_checkpointing = on
+            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+            layer.training = on
 
 
 def is_on(part: nn.Module, device: torch.device) -> bool:

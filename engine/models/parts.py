@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from engine.config import ConfigError, Family
 from engine.models.facts import joined_members, layer_group
@@ -131,20 +129,6 @@ def adaptable_layers(family: Family, component: str, root: nn.Module) -> list[Ad
 def layers_of_parts(family: Family, parts: Mapping[str, nn.Module]) -> list[AdaptableLayer]:
     """The same of several parts by their names."""
     return [layer for name, root in parts.items() for layer in adaptable_layers(family, name, root)]
-
-
-def set_text_checkpointing(text_encoder: nn.Module, on: bool) -> None:
-    """Whether a text encoder recomputes its layers' activations in the backward pass.
-
-    transformers asks for train mode; each layer alone is put in it, so that nothing inside drops out.
-    """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    for layer in text_encoder.modules():
-        if isinstance(layer, GradientCheckpointingLayer):
-            layer.gradient_checkpointing = on
-            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
-            layer.training = on
 
 
 def every_layer(parts: dict[str, nn.Module]) -> list[ModelLayer]:

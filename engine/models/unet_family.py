@@ -16,7 +16,7 @@ from engine.models.family import AdaptableLayer, LatentDistribution, ModelLayer
 from engine.models.fingerprint import Fingerprints
 from engine.models.memory import RestingParts, with_vae_awake
 from engine.models.noise_levels import training_levels
-from engine.models.parts import every_layer, layers_of_parts, set_text_checkpointing
+from engine.models.parts import every_layer, layers_of_parts
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -100,16 +100,6 @@ class UNetFamily(RestingParts, Generic[PartsT]):
     def image_parts(self) -> Iterable[nn.Module]:
         """The VAE."""
         return (self._parts.vae,)
-
-    def set_gradient_checkpointing(self, on: bool) -> None:
-        """Recompute activations of the UNet and the text encoders in the backward pass, or not."""
-        unet = self._parts.unet
-        if on:
-            unet.enable_gradient_checkpointing()
-        else:
-            unet.disable_gradient_checkpointing()
-        for text_encoder in self._parts.text_encoders.values():
-            set_text_checkpointing(text_encoder, on)
 
     def _say_cut(self, rows: TokenRows) -> None:
         warn_cut(rows.cut, self._said_cut, capacity=rows.capacity, remedy="raise model.token_length")
