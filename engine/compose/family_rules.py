@@ -5,7 +5,7 @@ from functools import cache
 from operator import attrgetter
 
 from engine.compose.show import show
-from engine.config import Family, HuberSchedule, LossKind, Prediction, RunConfig
+from engine.config import Family, HuberSchedule, LossKind, Prediction, RunConfig, TimestepDistribution
 from engine.models.facts import FAMILIES, PART_OPTIONS
 
 _CLIP_ONLY = (Family.sd1, Family.sd2, Family.sdxl)
@@ -85,6 +85,12 @@ def family_rule(run: RunConfig) -> list[str]:
     if facts.is_flow and run.loss.kind is not LossKind.l2 and run.loss.huber_schedule is HuberSchedule.snr:
         why = f"the signal-to-noise ratio {_ON_DISCRETE.format(title=facts.title)}"
         problems.append(f"loss.huber_schedule=snr: {why}. Set loss.huber_schedule=exponential.")
+    spread = run.noise.timesteps or model.default_timesteps
+    if facts.is_flow and spread is TimestepDistribution.uniform and run.noise.timestep_scale != 1.0:
+        problems.append(
+            f"noise.timestep_scale={show(run.noise.timestep_scale)}: a uniform spread has no scale. "
+            "Set noise.timesteps=logit_normal, or noise.timestep_scale=1."
+        )
     if model.zero_terminal_snr and model.prediction is Prediction.epsilon:
         problems.append(
             "model.zero_terminal_snr=true: a model that predicts noise learns nothing from pure noise. "

@@ -102,3 +102,10 @@ def test_a_threshold_by_the_signal_is_for_models_that_have_one(kind: str) -> Non
     (sentence,) = family_rule(composed("model=anima", *asked))
     assert sentence.startswith("loss.huber_schedule=snr: ") and sentence.endswith("=exponential.")
     assert family_rule(composed("model=anima", *asked, "loss.huber_schedule=exponential")) == []
+
+
+def test_a_uniform_spread_of_timesteps_has_no_scale() -> None:
+    asked = ("model=flux_dev", "dataset.path=x", "noise.timestep_scale=2")
+    assert family_rule(composed(*asked)) == []
+    (sentence,) = family_rule(composed(*asked, "noise.timesteps=uniform"))
+    assert sentence.startswith("noise.timestep_scale=2: a uniform spread has no scale. Set ")
