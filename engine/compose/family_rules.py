@@ -58,8 +58,16 @@ FAMILY_OPTIONS: dict[str, FamilyOption] = {
     "noise.offset": FamilyOption(_DISCRETE, "noise offset " + _ON_DISCRETE),
     "noise.timesteps": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
     "noise.timestep_scale": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
+    "noise.timestep_mean": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
+    "noise.mode_scale": FamilyOption(_FLOW, "a spread of timesteps " + _ON_FLOW),
     "noise.timestep_shift": FamilyOption(_FLOW, "a shift of timesteps " + _ON_FLOW),
     "loss.min_snr_gamma": FamilyOption(_DISCRETE, "the signal-to-noise ratio " + _ON_DISCRETE),
+    "loss.flow_weighting": FamilyOption(_FLOW, "a weight by sigma " + _ON_FLOW),
+}
+_OF_SPREAD = {  # options of one spread of timesteps each
+    "noise.timestep_mean": TimestepDistribution.logit_normal,
+    "noise.timestep_scale": TimestepDistribution.logit_normal,
+    "noise.mode_scale": TimestepDistribution.mode,
 }
 
 
@@ -85,12 +93,7 @@ def family_rule(run: RunConfig) -> list[str]:
     if facts.is_flow and run.loss.kind is not LossKind.l2 and run.loss.huber_schedule is HuberSchedule.snr:
         why = f"the signal-to-noise ratio {_ON_DISCRETE.format(title=facts.title)}"
         problems.append(f"loss.huber_schedule=snr: {why}. Set loss.huber_schedule=exponential.")
-    spread = run.noise.timesteps or model.default_timesteps
-    if facts.is_flow and spread is TimestepDistribution.uniform and run.noise.timestep_scale != 1.0:
-        problems.append(
-            f"noise.timestep_scale={show(run.noise.timestep_scale)}: a uniform spread has no scale. "
-            "Set noise.timesteps=logit_normal, or noise.timestep_scale=1."
-        )
+    problems += _spread_problems(run) if facts.is_flow else []
     if model.zero_terminal_snr and model.prediction is Prediction.epsilon:
         problems.append(
             "model.zero_terminal_snr=true: a model that predicts noise learns nothing from pure noise. "
@@ -108,3 +111,14 @@ def family_rule(run: RunConfig) -> list[str]:
             "distilled, and it steers away from nothing. Leave it out."
         )
     return problems
+
+
+def _spread_problems(run: RunConfig) -> list[str]:
+    """Options of a spread of timesteps that is not the run's."""
+    spread = run.noise.timesteps or run.model.default_timesteps
+    return [
+        f"{key}={show(given)}: timesteps are spread as {spread.name}, which has no such number. "
+        f"Set noise.timesteps={needed.name}, or {key}={show(default_of(key))}."
+        for key, needed in _OF_SPREAD.items()
+        if spread is not needed and (given := attrgetter(key)(run)) != default_of(key)
+    ]

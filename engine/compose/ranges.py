@@ -86,6 +86,8 @@ RANGES: dict[str, Range] = {
     "dataset.bucket_reso_steps": _SIDE,
     "noise.offset": Range(low=0, high=1),
     "noise.timestep_scale": _POSITIVE,
+    "noise.timestep_mean": Range(low=-10, high=10),  # beyond it every draw is at one end
+    "noise.mode_scale": Range(low=-1, high=1.75),  # beyond it, 2 / (pi - 2) = 1.7519, draws are not in order
     "noise.timestep_shift": _POSITIVE,
     "loss.huber_c": _POSITIVE,
     "loss.huber_scale": _POSITIVE,

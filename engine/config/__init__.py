@@ -11,7 +11,7 @@ from engine.config.dataset import (
 from engine.config.errors import ConfigError
 from engine.config.evaluation import EvaluationConfig
 from engine.config.files import FilesConfig
-from engine.config.loss import HuberSchedule, LossConfig, LossKind
+from engine.config.loss import FlowWeighting, HuberSchedule, LossConfig, LossKind
 from engine.config.lr_schedule import LRScheduleConfig, LRScheduleKind
 from engine.config.memory import MemoryConfig, Quantize
 from engine.config.model import DEMO_CONCEPTS, Family, LayerGroup, ModelConfig, Prediction, is_demo
@@ -32,6 +32,7 @@ __all__ = [
     "EvaluationConfig",
     "Family",
     "FilesConfig",
+    "FlowWeighting",
     "HuberSchedule",
     "Interpolation",
     "LRScheduleConfig",

@@ -20,6 +20,15 @@ class HuberSchedule(Enum):
     snr = "snr"  # the same ends, by the share of noise
 
 
+class FlowWeighting(Enum):
+    """How much the error of a flow model counts at a noise level sigma from 0 to 1."""
+
+    none = "none"
+    sigma_sqrt = "sigma_sqrt"  # 1 / sigma^2: nearly clean pictures far more; the name is kohya's
+    cosmap = "cosmap"  # 2 / (pi (1 - 2 sigma + 2 sigma^2)): the middle up to twice (Esser et al. 2024)
+    clean = "clean"  # sigma^2: the error of the clean picture, which kohya's SD3 scripts minimise
+
+
 @dataclass(kw_only=True, slots=True)
 class LossConfig:
     """One number per picture, the mean over its pixels, optionally weighted by timestep."""
@@ -30,3 +39,6 @@ class LossConfig:
     huber_scale: float = 1.0  # what c is multiplied by, of the schedules constant and exponential
     prior_loss_weight: float = 1.0  # weight of regularisation pictures beside those that are learnt
     min_snr_gamma: float | None = None  # cap of the SNR weight (Hang et al. 2023), usually 5; null = off
+    flow_weighting: FlowWeighting = (
+        FlowWeighting.none
+    )  # how noise levels count against each other; flow models

@@ -1,6 +1,7 @@
 """Rectified flow: straight paths from data to noise (Liu et al. 2022; Esser et al. 2024)."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -32,22 +33,34 @@ class FlowSchedule:
         return noise - latents
 
 
-def flow_timesteps(
-    uniform: Tensor, *, distribution: TimestepDistribution, scale: float = 1.0, shift: float = 1.0
-) -> Tensor:
-    """Timesteps in (0, 1000] drawn from a distribution over sigma, which is then shifted towards noise.
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Spread:
+    """A distribution over sigma in (0, 1), which is then shifted towards noise."""
+
+    distribution: TimestepDistribution
+    mean: float = 0.0  # of logit_normal: that of logit(sigma)
+    scale: float = 1.0  # of logit_normal: the standard deviation of logit(sigma), > 0
+    mode_scale: float = 1.29  # of mode: -1 to 2 / (pi - 2); 0 is uniform
+    shift: float = 1.0  # > 0; sigma -> shift sigma / (1 + (shift - 1) sigma)
+
+
+def flow_timesteps(uniform: Tensor, spread: Spread) -> Tensor:
+    """Timesteps in (0, 1000] from a distribution over sigma.
 
     uniform  [B]  in [0, 1); the quantile of each draw, so that options move a draw and do not replace it
-    scale    of logit_normal: standard deviation of logit(sigma)
-    shift    > 0; sigma -> shift sigma / (1 + (shift - 1) sigma)
     returns  [B]  float32
-    Source: Esser et al. 2024, sections 3.1 and 5.3.2.
+    logit_normal: sigmoid(mean + scale z), z the unit normal's quantile. mode: f(u) = 1 - u - s (cos^2(pi u / 2)
+    - 1 + u), which falls in u, and is taken at 1 - u: u + s (cos^2(pi u / 2) - 1 + u).
+    Source: Esser et al. 2024, section 3.1, and 5.3.2 for the shift.
     """
     quantiles = uniform.double().clamp(1e-7, 1 - 1e-7)
     sigmas = quantiles
-    if distribution is TimestepDistribution.logit_normal:
-        sigmas = torch.sigmoid(scale * torch.special.ndtri(quantiles))
-    return (shifted(sigmas, shift) * NUM_TIMESTEPS).float()
+    if spread.distribution is TimestepDistribution.logit_normal:
+        sigmas = torch.sigmoid(spread.mean + spread.scale * torch.special.ndtri(quantiles))
+    elif spread.distribution is TimestepDistribution.mode:
+        bend = torch.cos(math.pi / 2 * quantiles).square() - 1.0 + quantiles
+        sigmas = (quantiles + spread.mode_scale * bend).clamp(1e-7, 1 - 1e-7)
+    return (shifted(sigmas, spread.shift) * NUM_TIMESTEPS).float()
 
 
 def shifted(sigmas: Tensor, shift: float) -> Tensor:

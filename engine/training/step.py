@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.config import LossConfig, LossKind, NoiseConfig, Prediction
+from engine.config import FlowWeighting, LossConfig, LossKind, NoiseConfig, Prediction
 from engine.diffusion.discrete import DiscreteSchedule
-from engine.diffusion.loss_weights import min_snr_weights
+from engine.diffusion.flow import FlowSchedule
+from engine.diffusion.loss_weights import flow_weights, min_snr_weights
 from engine.diffusion.losses import huber_strengths, mean_squared_error, pseudo_huber, smooth_l1
 from engine.diffusion.noise import offset_noise
 from engine.diffusion.noise_schedule import signal_to_noise
@@ -95,6 +96,9 @@ def training_losses(family: ModelFamily, batch: Batch, draws: Draws, objective: 
         assert isinstance(schedule, DiscreteSchedule), "a rule refuses it for flow models"
         snr = signal_to_noise(timesteps, schedule.alphas_cumprod)
         losses = losses * min_snr_weights(snr, objective.loss.min_snr_gamma, prediction=objective.prediction)
+    if objective.loss.flow_weighting is not FlowWeighting.none:
+        assert isinstance(schedule, FlowSchedule), "a rule refuses it for epsilon and v models"
+        losses = losses * flow_weights(timesteps / schedule.num_timesteps, objective.loss.flow_weighting)
     return losses * batch.weights.to(device)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from torch import Tensor
 
 from engine.config import ModelConfig, NoiseConfig
-from engine.diffusion.flow import FlowSchedule, flow_timesteps, resolution_shift
+from engine.diffusion.flow import FlowSchedule, Spread, flow_timesteps, resolution_shift
 from engine.diffusion.schedule import NoiseSchedule
 from engine.diffusion.timesteps import uniform_timesteps
 
@@ -20,9 +20,11 @@ def choose_timesteps(
     if not isinstance(schedule, FlowSchedule):
         return partial(uniform_timesteps, num_timesteps=schedule.num_timesteps)
     shift = model.default_timestep_shift if noise.timestep_shift is None else noise.timestep_shift
-    return partial(
-        flow_timesteps,
+    spread = Spread(
         distribution=noise.timesteps or model.default_timesteps,
+        mean=noise.timestep_mean,
         scale=noise.timestep_scale,
+        mode_scale=noise.mode_scale,
         shift=resolution_shift(shape[1] * shape[2] // _PATCH) if shift is None else shift,
     )
+    return partial(flow_timesteps, spread=spread)

@@ -7,7 +7,7 @@ from toys import composed
 
 from engine.compose.family_rules import FAMILY_OPTIONS, default_of, family_rule
 from engine.compose.show import show
-from engine.config import Family, RunConfig
+from engine.config import Family, RunConfig, TimestepDistribution
 from engine.models.facts import FAMILIES
 
 RECIPES = {
@@ -38,8 +38,11 @@ ASKED: dict[str, tuple[str, ...]] = {
     "noise.offset": ("noise.offset=0.05",),
     "noise.timesteps": ("noise.timesteps=uniform",),
     "noise.timestep_scale": ("noise.timestep_scale=2",),
+    "noise.timestep_mean": ("noise.timestep_mean=0.5",),
+    "noise.mode_scale": ("noise.mode_scale=0.5", "noise.timesteps=mode"),
     "noise.timestep_shift": ("noise.timestep_shift=2",),
     "loss.min_snr_gamma": ("loss.min_snr_gamma=5",),
+    "loss.flow_weighting": ("loss.flow_weighting=cosmap",),
 }
 _V_ONLY = {Family.sd1: ("model.prediction=v",), Family.sd2: (), Family.sdxl: ()}
 
@@ -104,8 +107,25 @@ def test_a_threshold_by_the_signal_is_for_models_that_have_one(kind: str) -> Non
     assert family_rule(composed("model=anima", *asked, "loss.huber_schedule=exponential")) == []
 
 
-def test_a_uniform_spread_of_timesteps_has_no_scale() -> None:
-    asked = ("model=flux_dev", "dataset.path=x", "noise.timestep_scale=2")
-    assert family_rule(composed(*asked)) == []
-    (sentence,) = family_rule(composed(*asked, "noise.timesteps=uniform"))
-    assert sentence.startswith("noise.timestep_scale=2: a uniform spread has no scale. Set ")
+@pytest.mark.parametrize(
+    ("option", "fitting", "default"),
+    [
+        ("noise.timestep_scale=2", "logit_normal", "1"),
+        ("noise.timestep_mean=-1", "logit_normal", "0"),
+        ("noise.mode_scale=0.5", "mode", "1.29"),
+    ],
+)
+def test_a_number_of_one_spread_of_timesteps_is_refused_for_the_others(
+    option: str, fitting: str, default: str
+) -> None:
+    asked = ("model=flux_dev", "dataset.path=x", option)
+    for spread in TimestepDistribution:
+        problems = family_rule(composed(*asked, f"noise.timesteps={spread.name}"))
+        if spread.name == fitting:
+            assert problems == []
+            continue
+        key = option.partition("=")[0]
+        assert problems == [
+            f"{option}: timesteps are spread as {spread.name}, which has no such number. "
+            f"Set noise.timesteps={fitting}, or {key}={default}."
+        ]

@@ -21,6 +21,7 @@ BETWEEN = {  # options that a rule looks at together with others, or as words: a
     "model.zero_terminal_snr": ["model.zero_terminal_snr=true"],
     "model.t5_attention_mask": ["model.t5_attention_mask=true"],
     "noise.timesteps": ["noise.timesteps=uniform"],
+    "loss.flow_weighting": ["loss.flow_weighting=cosmap"],
     "network.layers": ["network.layers=[attention,attention]"],
     "network.include": ["network.include=[up_blocks,up_blocks]"],
     "network.exclude": ["network.exclude=['']"],

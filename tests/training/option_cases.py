@@ -223,6 +223,11 @@ OPTIONS: dict[str, Changes | Shown] = {
     "noise.timestep_scale": Shown(
         "tests/training/test_timestep_choice.py::test_the_scale_stretches_the_logits"
     ),
+    "noise.timestep_mean": Shown(
+        "tests/training/test_timestep_choice.py::test_a_mean_moves_the_middle_towards_noise"
+    ),
+    "noise.mode_scale": Shown("tests/training/test_timestep_choice.py::test_the_mode_gathers_at_the_middle"),
+    "loss.flow_weighting": Shown("tests/training/test_step.py::test_a_weight_by_sigma_goes_on_each_picture"),
     "noise.timestep_shift": Shown(
         "tests/training/test_timestep_choice.py::test_a_shift_of_three_makes_the_middle_three_quarters_noise"
     ),

@@ -70,3 +70,24 @@ def test_captions_that_are_read_otherwise_are_not_taken_from_the_cache(
     after = _train(desk, tmp_path / "one", "flux_dev", *quick, option)  # in the same folder, with its cache
     alone = _train(desk, tmp_path / "other", "flux_dev", *quick, option)
     assert after.val_losses == alone.val_losses != before.val_losses
+
+
+@pytest.mark.slow
+def test_the_fixed_loss_of_given_weights_is_one_whatever_levels_and_weights_are_trained_at(
+    desk: Path, tmp_path: Path
+) -> None:
+    quick = ("training.steps=2", "training.validate_every=1", "sampling.num_prompts=0")
+    plain = _train(desk, tmp_path / "plain", "flux_dev", *quick).val_losses
+    for option in (
+        "noise.timesteps=uniform",
+        "noise.timesteps=mode noise.mode_scale=0.5",
+        "noise.timestep_mean=1",
+        "noise.timestep_scale=2",
+        "noise.timestep_shift=5",
+        "loss.flow_weighting=cosmap",
+        "loss.flow_weighting=clean",
+        "loss.flow_weighting=sigma_sqrt",
+    ):
+        varied = _train(desk, tmp_path / "varied", "flux_dev", *quick, *option.split()).val_losses
+        assert varied[0] == plain[0]  # untrained
+        assert varied[-1] != plain[-1], option  # trained otherwise

@@ -1,5 +1,6 @@
 """One batch to one loss per picture, on a model whose answer is known."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -7,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.config import HuberSchedule, LossConfig, LossKind, NoiseConfig, Prediction
+from engine.config import FlowWeighting, HuberSchedule, LossConfig, LossKind, NoiseConfig, Prediction
 from engine.diffusion.discrete import DiscreteSchedule
+from engine.diffusion.flow import FlowSchedule
+from engine.diffusion.schedule import NoiseSchedule
 from engine.diffusion.timesteps import uniform_timesteps
 from engine.models.family import Conditioning, ModelFamily
 from engine.training.step import Batch, Draws, Objective, make_draws, training_losses
@@ -22,7 +25,7 @@ class Answers:
     """A model that answers with one number everywhere, and notes what it was asked."""
 
     device = torch.device("cpu")
-    schedule = DiscreteSchedule(KEPT)
+    schedule: NoiseSchedule = DiscreteSchedule(KEPT)
 
     def __init__(self, answer: float = 0.0) -> None:
         self.answer = answer
@@ -62,6 +65,28 @@ def test_min_snr_caps_the_weight_of_pictures_with_little_noise() -> None:
     capped = training_losses(_family(Answers()), batch, draws, _objective(loss=LossConfig(min_snr_gamma=5.0)))
     assert torch.allclose(capped[0] / plain[0], torch.tensor(5.0 / (0.99 / 0.01)), rtol=1e-4)
     assert torch.allclose(capped[1], plain[1])
+
+
+@pytest.mark.parametrize(
+    ("weighting", "factors"),
+    [
+        (FlowWeighting.none, (1.0, 1.0)),
+        (FlowWeighting.sigma_sqrt, (16.0, 4.0)),
+        (FlowWeighting.cosmap, (2 / (math.pi * 0.625), 4 / math.pi)),
+        (FlowWeighting.clean, (1 / 16, 1 / 4)),
+    ],
+)
+def test_a_weight_by_sigma_goes_on_each_picture(
+    weighting: FlowWeighting, factors: tuple[float, float]
+) -> None:
+    model = Answers(0.5)
+    model.schedule = FlowSchedule()
+    batch, draws = _batch(2), replace(_draws(2), timesteps=torch.tensor([250.0, 500.0]))
+    objective = replace(_objective(loss=LossConfig(flow_weighting=weighting)), prediction=Prediction.flow)
+    latents = batch.mean + batch.std * draws.posterior
+    plain = (0.5 - (draws.noise - latents)).square().mean(dim=(1, 2, 3))
+    losses = training_losses(_family(model), batch, draws, objective)
+    assert torch.allclose(losses / plain, torch.tensor(factors))
 
 
 @pytest.mark.parametrize(("kind", "factor"), [(LossKind.huber, 0.4), (LossKind.smooth_l1, 2.0)])

@@ -42,6 +42,18 @@ def test_the_scale_stretches_the_logits() -> None:
     assert _timesteps(given, UNSHIFTED) == pytest.approx([first, 500, 1000 - first], rel=1e-6)
 
 
+def test_a_mean_moves_the_middle_towards_noise() -> None:
+    given = NoiseConfig(timesteps=TimestepDistribution.logit_normal, timestep_mean=math.log(3))
+    assert _timesteps(given, UNSHIFTED)[1] == pytest.approx(750)  # whose odds are 3 to 1
+
+
+def test_the_mode_gathers_at_the_middle() -> None:
+    # cos^2(pi / 8) = (2 + sqrt 2) / 4, so that a quarter becomes .25 + s (.1036); the middle stays
+    for scale, moved in ((1.0, 103.5534), (0.0, 0.0), (-0.5, -51.7767)):
+        given = NoiseConfig(timesteps=TimestepDistribution.mode, mode_scale=scale)
+        assert _timesteps(given, UNSHIFTED) == pytest.approx([250 + moved, 500, 750 - moved])
+
+
 def test_a_shift_of_three_makes_the_middle_three_quarters_noise() -> None:
     # 3 * .5 / (1 + 2 * .5) = .75;  3 * .25 / 1.5 = .5;  3 * .75 / 2.5 = .9
     assert _timesteps(NoiseConfig(timestep_shift=3.0), UNSHIFTED) == pytest.approx([500, 750, 900])
