@@ -49,7 +49,7 @@ def flow_timesteps(uniform: Tensor, spread: Spread) -> Tensor:
 
     uniform  [B]  in [0, 1); the quantile of each draw, so that options move a draw and do not replace it
     returns  [B]  float32
-    logit_normal: sigmoid(mean + scale z), z the unit normal's quantile. mode: f(u) = 1 - u - s (cos^2(pi u / 2)
+    logit_normal: sigmoid(mean + scale z), z the unit normal's quantile. mode: 1 - u - s (cos^2(pi u / 2)
     - 1 + u), which falls in u, and is taken at 1 - u: u + s (cos^2(pi u / 2) - 1 + u).
     Source: Esser et al. 2024, section 3.1, and 5.3.2 for the shift.
     """
