@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.compose.checkpoint_settings import settings_problems
 from engine.compose.show import show
 from engine.compose.text_layers import text_layers
 from engine.config import ConfigError, Family, LayerGroup, ModelConfig, Prediction
@@ -58,14 +59,15 @@ def checkpoint_problems(model: ModelConfig) -> list[str]:
     if folder is None:
         return [_not_found(name)]
     if is_weights_file(folder):
-        return _place_problems(model)
+        return _place_problems(model) or settings_problems(model)
     index = FAMILIES[model.family].index_file
     if not any((folder / facts.index_file).is_file() for facts in FAMILIES.values()):
         return [_no_diffusers_folder(name, folder, index)]
     problems = _family_problems(model, folder) or _part_problems(model, folder) + _text_problems(
         model, folder
     )
-    return problems or (_place_problems(model) if lies_in_parts(model) else [])
+    problems = problems or (_place_problems(model) if lies_in_parts(model) else [])
+    return problems or settings_problems(model)
 
 
 def read_checkpoint(model: ModelConfig) -> Checkpoint:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
+from engine.compose.checkpoint_settings import level_notes
 from engine.compose.device import num_threads, visible_device
 from engine.compose.memory import estimate_memory
 from engine.compose.plan import Plan, num_parameters
@@ -75,6 +76,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         drawing=drawing,
         notes=(
             *_notes(scan, run),
+            *level_notes(run.model),
             *drawing_notes(run, drawing),
             *weight_notes(run, scan),
             *_enlarged(scan, choices),

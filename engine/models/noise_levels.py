@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from engine.config import ModelConfig, Sampler
+from engine.config import ConfigError, ModelConfig, Sampler
 from engine.diffusion.discrete import DiscreteSchedule
 from engine.diffusion.noise_schedule import zero_terminal
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 def training_levels(
     scheduler: DDPMScheduler, config: ModelConfig, *, device: torch.device
 ) -> DiscreteSchedule:
-    """The checkpoint's schedule, stretched to pure noise where the recipe says so."""
+    """The checkpoint's schedule, stretched to pure noise where the recipe says so.
+
+    raises  ConfigError where the checkpoint is stretched and the recipe says that it is not
+    """
     kept = scheduler.alphas_cumprod.to(device)
     is_stretched_already = bool(scheduler.config.get("rescale_betas_zero_snr", False))
+    if is_stretched_already and not config.zero_terminal_snr:
+        raise ConfigError(
+            "model.zero_terminal_snr=false: the checkpoint says that its last timestep is pure noise. "
+            "Set model.zero_terminal_snr=true."
+        )
     return DiscreteSchedule(
         zero_terminal(kept) if config.zero_terminal_snr and not is_stretched_already else kept
     )

@@ -58,6 +58,16 @@ def test_plan_counts_batches_steps_layers_and_parameters(tmp_path: Path, photos:
     assert plan.folder.parent == tmp_path / "runs" and not plan.folder.parent.exists()
 
 
+def test_levels_that_the_checkpoint_does_not_speak_of_are_noted_where_they_are_stretched(
+    tmp_path: Path, photos: Path
+) -> None:
+    write_checkpoint(tmp_path / "model", prediction="v_prediction")
+    _, plain = planned(tmp_path, photos, "model.prediction=v")
+    _, stretched = planned(tmp_path, photos, "model.prediction=v", "model.zero_terminal_snr=true")
+    (note,) = set(stretched.notes) - set(plain.notes)
+    assert note.startswith("model.zero_terminal_snr=true, and the checkpoint does not say")
+
+
 def test_accumulation_makes_fewer_steps_of_as_many_batches(tmp_path: Path, photos: Path) -> None:
     _, plan = planned(tmp_path, photos, "training.epochs=4", "training.gradient_accumulation=2")
     assert (plan.batches_per_epoch, plan.steps_per_epoch, plan.total_steps) == (5, 3, 12)

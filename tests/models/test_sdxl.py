@@ -9,7 +9,7 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 
-from engine.config import Family, LayerGroup, ModelConfig, Prediction, Sampler
+from engine.config import ConfigError, Family, LayerGroup, ModelConfig, Prediction, Sampler
 from engine.diffusion.discrete import DiscreteSchedule
 from engine.models.checkpoint import load_family
 from engine.models.facts import layer_group
@@ -97,6 +97,10 @@ class TestTinySdxlZeroTerminalV(OfSdxl):
         assert torch.allclose(levels[0], levels[1], atol=1e-7)
         for (one,), (other,) in zip(*drawn, strict=True):
             assert one.image.tobytes() == other.image.tobytes()
+
+    def test_a_recipe_that_says_otherwise_is_refused(self, config: ModelConfig) -> None:
+        with pytest.raises(ConfigError, match=r"^model\.zero_terminal_snr=false: .* Set .*=true\.$"):
+            load_family(replace(config, zero_terminal_snr=False), device=CPU, dtype=torch.float32)
 
     def test_a_picture_begins_at_pure_noise(self, family: ModelFamily) -> None:
         """At the last level the UNet is given the noise alone, and its answer is minus the picture."""
