@@ -111,6 +111,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "engine.models.places",
         "engine.models.words",
         "engine.models.prompt_weights",
+        "engine.networks.kohya_names",
         "engine.optimizers.table",
         "engine.optimizers.build",
         "engine.sampling.prompt_file",

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
 from engine.compose.show import show
-from engine.config import LoRAConfig, RunConfig, effective_alpha
+from engine.config import ConfigError, LoRAConfig, RunConfig, effective_alpha, trained_text
+from engine.config.model import TEXT_GROUPS
+from engine.models.facts import FAMILIES
+from engine.models.layer_words import choose_layers, split_number
+from engine.networks.kohya_names import PREFIXES, kohya_key
 
 _DOWN, _ALPHA = ".lora_down.weight", ".alpha"  # how kohya's keys of a layer end
 _NUMBERS = {"F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i"}
@@ -17,10 +22,11 @@ _ROUNDED = 2**-8  # relative: what bf16 leaves of an alpha
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class StartFile:
-    """What the header of a LoRA file tells of all its layers."""
+    """What the header of a LoRA file tells: of each layer, by kohya's name of it, and of the run."""
 
-    ranks: tuple[int, ...]
-    alphas: tuple[float, ...]  # a layer without one has its rank
+    ranks: dict[str, int]
+    alphas: dict[str, float]  # a layer without one has its rank
+    made_with: str | None = None  # the options of the run of ours that gave it several ranks
 
 
 def start_file(run: RunConfig) -> Path | None:
@@ -54,21 +60,118 @@ def start_problems(run: RunConfig) -> list[str]:
         return [f"{start}: can't be read as a safetensors file ({error}). Give another file."]
     if not found.ranks:
         return [f"{start}: holds no LoRA with kohya's keys (...{_DOWN}). Give another file."]
-    if len(found.ranks) > 1:
-        ranks = ", ".join(map(str, found.ranks))
-        return [f"{start}: its layers have several ranks ({ranks}), a network has one. Give another file."]
+    problems = _text_problems(run, network, found)
+    if len(set(found.ranks.values())) > 1 or network.ranks:
+        problems += _layer_problems(run, network, found)
+    else:
+        problems += _strength_problems(network, found)
+    return [f"{start}: {problem}" for problem in problems]
+
+
+def _strength_problems(network: LoRAConfig, found: StartFile) -> list[str]:
+    """What is wrong with the rank and the alpha where both have one rank for all layers."""
+    (rank,) = set(found.ranks.values())
     problems = []
-    if found.ranks != (network.rank,):
+    if rank != network.rank:
         problems.append(
-            f"{start}: its rank is {found.ranks[0]}, and network.rank={network.rank}. "
-            f"Set network.rank={found.ranks[0]}, or give another file."
+            f"its rank is {rank}, and network.rank={network.rank}. "
+            f"Set network.rank={rank}, or give another file."
         )
     alpha = effective_alpha(network)
-    if other := next((one for one in found.alphas if not is_same_alpha(one, alpha)), None):
+    if other := next((one for one in sorted(found.alphas.values()) if not is_same_alpha(one, alpha)), None):
         problems.append(
-            f"{start}: its alpha is {show(other)}, and the network's is {show(alpha)}. "
+            f"its alpha is {show(other)}, and the network's is {show(alpha)}. "
             f"Set network.alpha={show(other)}, or give another file."
         )
+    return problems
+
+
+def _layer_problems(run: RunConfig, network: LoRAConfig, found: StartFile) -> list[str]:
+    """The first layer whose rank does not fit, else the first whose alpha does not."""
+    wanted = _wanted(run, network, found)
+    common = [layer for layer in sorted(found.ranks) if layer in wanted]  # of others the loaded model tells
+    other_rank = [layer for layer in common if found.ranks[layer] != wanted[layer][0]]
+    if other_rank:
+        first = other_rank[0]
+        numbers = (show(found.ranks[first]), show(wanted[first][0]))
+        return [_difference("rank", other_rank, numbers, remedy=_rank_remedy(found))]
+    other_alpha = [layer for layer in common if not is_same_alpha(found.alphas[layer], wanted[layer][1])]
+    if other_alpha:
+        first = other_alpha[0]
+        numbers = (show(found.alphas[first]), show(wanted[first][1]))
+        return [_difference("alpha", other_alpha, numbers, remedy=_alpha_remedy(network, found))]
+    return []
+
+
+def _difference(what: str, layers: list[str], numbers: tuple[str, str], *, remedy: str) -> str:
+    more = len(layers) - 1
+    also = f"; {more} more layer{'s differ' if more > 1 else ' differs'} too" if more else ""
+    return f"the {what} of {layers[0]} is {numbers[0]} in it, and {numbers[1]} in this run{also}. {remedy}"
+
+
+def _wanted(run: RunConfig, network: LoRAConfig, found: StartFile) -> dict[str, tuple[int, float]]:
+    """Kohya's name of a layer -> rank and alpha that the run gives it; {} where its layers are not known."""
+    alpha = effective_alpha(network)
+    if not network.ranks:
+        return dict.fromkeys(found.ranks, (network.rank, alpha))
+    family = run.model.family
+    if not run.model.checkpoint or checkpoint_problems(run.model):
+        return {}  # another sentence is about that
+    try:
+        choices = choose_layers(network, family, read_checkpoint(run.model).layers)
+    except ConfigError:
+        return {}  # so here
+    ranks = {
+        kohya_key(
+            family,
+            choice.layer.group.name if choice.layer.group in TEXT_GROUPS else FAMILIES[family].denoiser,
+            choice.layer.name,
+        ): choice.rank
+        for choice in choices
+    }
+    return {layer: (rank, alpha / network.rank * rank) for layer, rank in ranks.items()}
+
+
+def _rank_remedy(found: StartFile) -> str:
+    ranks = sorted(set(found.ranks.values()))
+    if len(ranks) == 1:
+        return f"Set network.rank={ranks[0]} and network.ranks=[], or give another file."
+    if found.made_with is not None:
+        return f"Set {found.made_with}, or give another file."
+    listed = ", ".join(map(str, ranks))
+    return f"Set network.rank and network.ranks to its ranks ({listed}), or give another file."
+
+
+def _alpha_remedy(network: LoRAConfig, found: StartFile) -> str:
+    """How alpha is to be set; a network has one alpha / rank."""
+    ratios = [found.alphas[layer] / rank for layer, rank in found.ranks.items()]
+    if not all(is_same_alpha(ratio, ratios[0]) for ratio in ratios):
+        return "Its layers have several alpha / rank, a network has one: give another file."
+    if network.alpha is None and network.alpha_ratio is not None:
+        return f"Set network.alpha_ratio={show(ratios[0])}, or give another file."
+    return f"Set network.alpha={show(ratios[0] * network.rank)}, or give another file."
+
+
+def _text_problems(run: RunConfig, network: LoRAConfig, found: StartFile) -> list[str]:
+    """Text encoders that only the file or only the run trains: half a network is not gone on from."""
+    problems, trained = [], {group.name for group in trained_text(network)}
+    left_out = any(number == 0 for _, number in filter(None, map(split_number, network.learning_rates)))
+    takes_all = not (network.include or network.exclude or left_out)
+    for part, prefix in PREFIXES[run.model.family].items():
+        count = sum(layer.startswith(f"{prefix}_") for layer in found.ranks)
+        if part not in FAMILIES[run.model.family].text_layers or bool(count) is (part in trained):
+            continue
+        if count:
+            problems.append(
+                f"{count} of its layers are of {part}, which this run does not train: what was learnt there "
+                f"would be lost. Add {part} to network.layers (with dataset.cache_text_embeddings=false), or "
+                "give another file."
+            )
+        elif takes_all:  # else the loaded model tells
+            problems.append(
+                f"none of its layers is of {part}, which this run trains. Leave {part} out of "
+                "network.layers, or give a file that was trained with it."
+            )
     return problems
 
 
@@ -78,7 +181,7 @@ def is_same_alpha(stored: float, alpha: float) -> bool:
 
 
 def read_start_file(path: Path) -> StartFile:
-    """Ranks and alphas of a LoRA file, each once; raises one of many errors where the file is damaged."""
+    """Ranks and alphas of a LoRA file; raises one of many errors where the file is damaged."""
     with path.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > path.stat().st_size:
@@ -93,8 +196,20 @@ def read_start_file(path: Path) -> StartFile:
                 begin, end = row["data_offsets"]
                 stream.seek(8 + length + begin)
                 alphas[key.removesuffix(_ALPHA)] = _number(row, stream.read(end - begin))
-    found = {alphas.get(layer, float(rank)) for layer, rank in ranks.items()}
-    return StartFile(ranks=tuple(sorted(set(ranks.values()))), alphas=tuple(sorted(found)))
+    return StartFile(
+        ranks=ranks,
+        alphas={layer: alphas.get(layer, float(rank)) for layer, rank in ranks.items()},
+        made_with=_made_with(header.get("__metadata__", {})),
+    )
+
+
+def _made_with(metadata: Mapping[str, str]) -> str | None:
+    """What our own files tell of their ranks; other trainers write other things there, or nothing."""
+    try:
+        words = json.loads(metadata["ss_network_args"])["ranks"]
+        return f"network.rank={metadata['ss_network_dim']} and network.ranks=[{words}]"
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _number(row: Mapping[str, object], content: bytes) -> float:

@@ -30,7 +30,7 @@ class LoRAConfig(NetworkConfig):
     # "where: factor on optimizer.lr (text encoders: text_lr)", the last that fits counts; 0 leaves them out
     learning_rates: list[str] = field(default_factory=list)
     dropout: float = 0.0  # share of a layer's inputs to its LoRA set to zero in training; 0 <= p < 1
-    init_from: str | None = None  # LoRA file (kohya keys) to go on from; its rank and alpha must be these
+    init_from: str | None = None  # LoRA file (kohya keys) to go on from; its ranks and alphas must be these
 
 
 def trained_text(network: NetworkConfig) -> list[LayerGroup]:

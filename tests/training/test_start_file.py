@@ -5,12 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from engine.compose.record import read_run_yaml
 from engine.compose.run_id import run_id
 from engine.compose.start_file import start_problems
-from engine.config import ConfigError
+from engine.config import ConfigError, LoRAConfig
+from engine.models.checkpoint import load_family
+from engine.models.facts import FAMILIES
+from engine.networks.files import save_lora
+from engine.networks.lora import attach_lora
 from tests.compose.toys import composed
+from tests.models.tiny_recipes import TINY_CHECKPOINTS
 from tests.training.toy_runs import train_small
 
 QUICK = ("training.steps=2", "sampling.num_prompts=0", "lr_schedule=constant")
@@ -81,9 +87,6 @@ def test_what_is_no_lora_is_refused(tmp_path: Path) -> None:
     assert "can't be read as a safetensors file" in problem(tmp_path / "text")
     save_file({"weight": torch.ones(2)}, tmp_path / "other.safetensors")
     assert "holds no LoRA with kohya's keys" in problem(tmp_path / "other.safetensors")
-    two = {f"lora_unet_{rank}.lora_down.weight": torch.ones(rank, 3) for rank in (2, 4)}
-    save_file(two, tmp_path / "two.safetensors")
-    assert "its layers have several ranks (2, 4)" in problem(tmp_path / "two.safetensors")
 
 
 def test_a_file_of_other_layers_ends_the_run_with_a_sentence(tmp_path: Path, lora: Path) -> None:
@@ -106,3 +109,160 @@ def test_runs_without_a_file_keep_their_ids() -> None:
     plain, other = composed(), composed("network.init_from=a.safetensors")
     assert run_id(plain) != run_id(other)
     assert run_id(composed("network.init_from=./a.safetensors")) == run_id(other)
+
+
+MID_BLOCK = "lora_unet_mid_block_"
+TEXT = ("network.layers=[attention,text_encoder]", "dataset.cache_text_embeddings=false")
+
+
+@pytest.fixture(scope="module")
+def of_two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA of rank 2 and alpha 1; of rank 4, and so alpha 2, in the middle."""
+    folder = tmp_path_factory.mktemp("ranks")
+    result = train_small(folder, *QUICK, "network.rank=2", "network.alpha=1", "network.ranks=[mid_block:4]")
+    assert result.weights is not None
+    return result.weights
+
+
+def layer(rank: int, alpha: float | None = None) -> dict[str, Tensor]:
+    """What a file holds of a layer, but its up."""
+    down = {"lora_down.weight": torch.ones(rank, 3)}
+    return down if alpha is None else {**down, "alpha": torch.tensor(alpha)}
+
+
+def write(path: Path, layers: dict[str, dict[str, Tensor]], metadata: dict[str, str] | None = None) -> Path:
+    tensors = {f"{name}.{part}": x for name, parts in layers.items() for part, x in parts.items()}
+    save_file(tensors, path, metadata)
+    return path
+
+
+def test_a_run_goes_on_from_a_file_of_several_ranks(tmp_path: Path, of_two_ranks: Path) -> None:
+    options = ("network.rank=2", "network.alpha=1", "network.ranks=[mid_block:4]")
+    result = train_small(tmp_path, *NO_STEP, given(of_two_ranks), *options)
+    assert result.weights is not None
+    before, after = load_file(of_two_ranks), load_file(result.weights)
+    assert {len(value) for key, value in before.items() if "lora_down" in key} == {2, 4}
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_a_file_of_several_ranks_is_refused_by_its_first_layer_that_does_not_fit(of_two_ranks: Path) -> None:
+    start, alpha = given(of_two_ranks), "network.alpha_ratio=0.5"
+    in_middle = sorted(
+        key.removesuffix(".alpha")
+        for key in load_file(of_two_ranks)
+        if key.startswith(MID_BLOCK) and key.endswith(".alpha")
+    )
+    first, more = in_middle[0], len(in_middle) - 1
+    remedy = "Set network.rank=2 and network.ranks=[mid_block:4], or give another file."
+    for ranks, own in (("network.ranks=[]", 2), ("network.ranks=[mid_block:8]", 8)):
+        assert start_problems(composed(start, "network.rank=2", ranks, alpha)) == [
+            f"{start}: the rank of {first} is 4 in it, and {own} in this run; {more} more layers differ too. "
+            f"{remedy}"
+        ]
+    one = "network.ranks=[mid_block:4,mid_block.resnets.0.conv1:3]"
+    assert start_problems(composed(start, "network.rank=2", one, alpha)) == [
+        f"{start}: the rank of {MID_BLOCK}resnets_0_conv1 is 4 in it, and 3 in this run. {remedy}"
+    ]
+
+
+def test_a_file_of_one_rank_says_so_to_a_run_of_several(lora: Path) -> None:
+    start = given(lora)
+    (problem,) = start_problems(composed(start, "network.rank=2", "network.ranks=[mid_block:4]"))
+    assert (
+        problem.startswith(f"{start}: the rank of {MID_BLOCK}") and "is 2 in it, and 4 in this run" in problem
+    )
+    assert problem.endswith("Set network.rank=2 and network.ranks=[], or give another file.")
+    same = ("network.rank=4", "network.alpha=4", "network.ranks=['.*:2']")  # said in another way
+    assert start_problems(composed(start, *same)) == []
+
+
+def test_a_file_of_several_alphas_names_the_first_that_does_not_fit(
+    tmp_path: Path, of_two_ranks: Path
+) -> None:
+    start, ranks = given(of_two_ranks), ("network.rank=2", "network.ranks=[mid_block:4]")
+    layers = sorted(key for key in load_file(of_two_ranks) if key.endswith(".alpha"))
+    wrong = f"{start}: the alpha of {layers[0].removesuffix('.alpha')} is 1 in it, and 2 in this run; "
+    for option, remedy in (("alpha=2", "alpha=1"), ("alpha_ratio=1", "alpha_ratio=0.5")):
+        assert start_problems(composed(start, *ranks, f"network.{option}")) == [
+            f"{wrong}{len(layers) - 1} more layers differ too. Set network.{remedy}, or give another file."
+        ]
+    path = write(tmp_path / "a.safetensors", {"lora_unet_a": layer(2, 1.0), "lora_unet_b": layer(4, 1.0)})
+    (problem,) = start_problems(
+        composed(given(path), "network.rank=2", "network.ranks=[]", "network.alpha=1")
+    )
+    assert (
+        "the rank of lora_unet_b is 4 in it, and 2 in this run. Set network.rank and network.ranks" in problem
+    )
+
+
+@pytest.mark.parametrize("args", ["null", "None", '{"conv_dim": "4"}', "[]"])
+def test_ranks_of_another_trainers_file_are_listed(tmp_path: Path, args: str) -> None:
+    three = {"lora_unet_a": layer(2), "lora_unet_b": layer(4), "lora_unet_c": layer(8)}
+    start = given(write(tmp_path / "a.safetensors", three, {"ss_network_args": args}))
+    assert start_problems(composed(start, "network.rank=2", "network.alpha_ratio=1")) == [
+        f"{start}: the rank of lora_unet_b is 4 in it, and 2 in this run; 1 more layer differs too. "
+        "Set network.rank and network.ranks to its ranks (2, 4, 8), or give another file."
+    ]
+
+
+def test_a_file_with_a_text_encoder_is_refused_where_none_is_trained_and_the_other_way_round(
+    tmp_path: Path,
+) -> None:
+    of_unet = {"lora_unet_a": layer(2, 1.0)}
+    of_both = {**of_unet, "lora_te_a": layer(2, 1.0), "lora_te_b": layer(2, 1.0)}
+    plain = given(write(tmp_path / "plain.safetensors", of_unet))
+    both = given(write(tmp_path / "both.safetensors", of_both))
+    fits = ("network.rank=2", "network.alpha=1")
+    assert start_problems(composed(plain, *fits)) == start_problems(composed(both, *fits, *TEXT)) == []
+    assert start_problems(composed(both, *fits)) == [
+        f"{both}: 2 of its layers are of text_encoder, which this run does not train: what was learnt there "
+        "would be lost. Add text_encoder to network.layers (with dataset.cache_text_embeddings=false), or "
+        "give another file."
+    ]
+    assert start_problems(composed(plain, *fits, *TEXT)) == [
+        f"{plain}: none of its layers is of text_encoder, which this run trains. Leave text_encoder out of "
+        "network.layers, or give a file that was trained with it."
+    ]
+
+
+@pytest.mark.parametrize("option", ["exclude=[text_encoder]", "learning_rates=[text_encoder:0]"])
+def test_a_text_encoder_that_is_left_out_again_is_not_missed(tmp_path: Path, option: str) -> None:
+    plain = given(write(tmp_path / "plain.safetensors", {"lora_unet_a": layer(2, 1.0)}))
+    fits = ("network.rank=2", "network.alpha=1", *TEXT, f"network.{option}")
+    assert start_problems(composed(plain, *fits)) == []
+
+
+def test_a_run_goes_on_from_a_file_with_a_text_encoder(tmp_path: Path) -> None:
+    first = train_small(tmp_path, *QUICK, *TEXT)
+    assert first.weights is not None
+    again = train_small(tmp_path, *NO_STEP, *TEXT, given(first.weights))
+    assert again.weights is not None
+    before, after = load_file(first.weights), load_file(again.weights)
+    assert any(key.startswith("lora_te_") for key in before) and before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("recipe", ["sd15", "sd21_base", "sdxl", "sd35_medium", "flux_dev", "anima"])
+def test_every_layer_of_a_family_is_compared_before_its_weights_are_loaded(
+    tmp_path: Path, recipe: str
+) -> None:
+    TINY_CHECKPOINTS[recipe](tmp_path / recipe)
+    path = tmp_path / "lora.safetensors"
+    plain = composed(f"model={recipe}", f"model.checkpoint={tmp_path / recipe}")
+    groups = ",".join(["attention", *FAMILIES[plain.model.family].text_layers])
+    options = (
+        f"model={recipe}",
+        f"model.checkpoint={tmp_path / recipe}",
+        f"network.layers=[{groups}]",
+        "network.rank=2",
+    )
+    run = composed(*options, "network.ranks=[text_encoder:3]")
+    assert isinstance(run.network, LoRAConfig)
+    cpu = torch.device("cpu")
+    family = load_family(run.model, device=cpu, dtype=torch.float32)
+    network = attach_lora(run.network, family.adaptable_layers(), family=run.model.family, seed=1, device=cpu)
+    save_lora(path, network.state(), {}, dtype=torch.float16)
+    assert start_problems(composed(*options, "network.ranks=[text_encoder:3]", given(path))) == []
+    (problem,) = start_problems(composed(*options, "network.ranks=['.*:5']", given(path)))
+    assert f"in this run; {len(network.layers) - 1} more layers differ too" in problem
