@@ -12,6 +12,7 @@ from engine.compose.memory_rules import memory_problems
 from engine.compose.plan import Plan
 from engine.compose.planning import make_plan
 from engine.compose.prompts import has_demo_list, needs_captions, plan_drawing, prompt_set_rule
+from engine.compose.side_rule import side_step
 from engine.compose.sources import (
     DrawnDemo,
     demo_sources,
@@ -87,7 +88,9 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
 def _given_scan(run: RunConfig, indexes: Indexes) -> Scan | None:
     """The user's own pictures; None: the demo's."""
     given = given_pictures(run.dataset)
-    return None if given is None else scan_dataset(run.dataset, Path(given), indexes)
+    if given is None:
+        return None
+    return scan_dataset(run.dataset, Path(given), indexes, side_step=side_step(run.model.family))
 
 
 def _prompt_problems(run: RunConfig, scan: Scan | None) -> list[str]:

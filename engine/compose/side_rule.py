@@ -1,11 +1,16 @@
 """Sides of pictures that a transformer can cut into its tokens."""
 
-from engine.config import RunConfig
+from engine.config import Family, RunConfig
 from engine.config.dataset import is_dataset_file
 from engine.models.facts import FAMILIES
 
 _OF_RANGE = 8  # pixels; sides that are no multiple of these are told of by their range
 _OF_TOKEN = 16  # pixels: a token of SD3, FLUX and Anima is 2 x 2 latents of 8 x 8 pixels
+
+
+def side_step(family: Family) -> int:
+    """Pixels that the sides of a family's pictures are multiples of."""
+    return _OF_TOKEN if FAMILIES[family].denoiser == "transformer" else _OF_RANGE
 
 
 def side_rule(run: RunConfig) -> list[str]:

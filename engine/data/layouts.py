@@ -11,18 +11,21 @@ from engine.data.kohya_folders import scan_kohya_folders
 from engine.data.metadata import scan_metadata
 from engine.data.repeats import regularisation_repeats
 from engine.data.scan import Picture, Scan, Subset, scan_folder
-from engine.data.subset_scan import scan_dataset_file
+from engine.data.subset_scan import VAE_STEP, scan_dataset_file
 
 
-def scan_dataset(config: DatasetConfig, source: Path, indexes: Indexes | None = None) -> Scan:
+def scan_dataset(
+    config: DatasetConfig, source: Path, indexes: Indexes | None = None, *, side_step: int = VAE_STEP
+) -> Scan:
     """The pictures of a folder, a parent of folders or a file of datasets; problems are in the scan.
 
     Some are held out where a validation split is asked for; regularisation pictures are repeated, or left
     unused, until they are as many as those to learn.
-    indexes  what earlier scans have read; the caller saves what this one adds
+    indexes    what earlier scans have read; the caller saves what this one adds
+    side_step  pixels; the sides that a file of datasets asks for are multiples of it
     """
     indexes = indexes or Indexes()
-    whole = _joined(_parts(config, source, indexes), config, source)
+    whole = _joined(_parts(config, source, indexes, side_step), config, source)
     whole.indexes = indexes
     if not whole.problems:
         hold_out(whole)
@@ -30,9 +33,9 @@ def scan_dataset(config: DatasetConfig, source: Path, indexes: Indexes | None = 
     return whole
 
 
-def _parts(config: DatasetConfig, source: Path, indexes: Indexes) -> list[Scan]:
+def _parts(config: DatasetConfig, source: Path, indexes: Indexes, side_step: int) -> list[Scan]:
     if is_dataset_file(config):
-        return scan_dataset_file(config, source, indexes)
+        return scan_dataset_file(config, source, indexes, side_step=side_step)
     if config.layout is Layout.kohya:
         reg = None if config.reg_path is None else Path(config.reg_path)
         return scan_kohya_folders(config, source, reg, indexes)

@@ -23,7 +23,7 @@ _DATASET_OPTIONS = (
     "bucket_reso_steps",
     "bucket_no_upscale",
 )
-_VAE_STEP = 8  # pixels that a latent stands for
+VAE_STEP = 8  # pixels that a latent stands for
 _OF_A_FOLDER = ("metadata_file", "mask_dir", "alpha_mask")  # a file states them of its subsets alone
 
 
@@ -32,8 +32,13 @@ def dialect_of(config: DatasetConfig) -> Dialect:
     return KOHYA if config.layout is Layout.kohya_toml else OWN
 
 
-def scan_dataset_file(config: DatasetConfig, file: Path, indexes: Indexes) -> list[Scan]:
-    """The pictures of all subsets; what the file leaves open is as the run says."""
+def scan_dataset_file(
+    config: DatasetConfig, file: Path, indexes: Indexes, *, side_step: int = VAE_STEP
+) -> list[Scan]:
+    """The pictures of all subsets; what the file leaves open is as the run says.
+
+    side_step  pixels; sides of pictures are multiples of it: of a latent, or of a transformer's token
+    """
     whole = Scan(folder=file.parent, source=f"dataset.config_file={file}", config=config)
     try:
         content = read_dataset_file(file, dialect_of(config), defaults=_defaults(config))
@@ -44,7 +49,7 @@ def scan_dataset_file(config: DatasetConfig, file: Path, indexes: Indexes) -> li
     parts = [whole]
     for number, table in enumerate(content.datasets):
         own = _dataset_config(config, table)
-        whole.problems += [f"{table.source}: {problem}" for problem in _table_problems(own, table)]
+        whole.problems += [f"{table.source}: {problem}" for problem in _table_problems(own, table, side_step)]
         parts += [
             _scan_subset(_subset(own, subset, number), subset, config, indexes) for subset in table.subsets
         ]
@@ -104,12 +109,13 @@ def _sides_around(dataset: DatasetConfig) -> tuple[int, int]:
     return bucket_side(0.5, min(size), step), bucket_side(2, max(size), step)
 
 
-def _table_problems(own: DatasetConfig, table: FileDataset) -> list[str]:
+def _table_problems(own: DatasetConfig, table: FileDataset, side_step: int) -> list[str]:
     problems = bucket_problems(own, "")
+    of = "8" if side_step == VAE_STEP else f"{side_step}, the pixels that the model reads at a time"
     if own.enable_bucket:
-        problems += off_grid("bucket_reso_steps", (own.bucket_reso_steps,), _VAE_STEP, "8")
+        problems += off_grid("bucket_reso_steps", (own.bucket_reso_steps,), side_step, of)
     else:
-        problems += off_grid("resolution", table.resolution, _VAE_STEP, "8")
+        problems += off_grid("resolution", table.resolution, side_step, of)
     if table.network_multiplier != 1.0:
         problems.append(f"network_multiplier={table.network_multiplier:g}: not taken. Leave it out.")
     return problems

@@ -13,7 +13,7 @@ from engine.models.file_hashes import sha256_of
 from engine.models.locate import find_checkpoint
 from engine.models.places import Place, Places, find_places, lies_in_parts
 
-_ENDINGS = (".safetensors", ".json", ".txt")
+_ENDINGS = (".safetensors", ".json", ".txt", ".model")  # the last: the words of T5, spiece.model
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -66,6 +66,10 @@ def test_a_file_of_another_name_is_another_model_and_a_foreign_file_is_not(tmp_p
     (folder / "unet/notes.md").write_text("mine")
     (folder / "README.json").write_text("{}")
     assert checkpoint_fingerprints(folder, FAMILIES[Family.sd1]) == before
+    (folder / "tokenizer/spiece.model").write_text("words of T5")
+    spoken = checkpoint_fingerprints(folder, FAMILIES[Family.sd1])
+    assert spoken.text != before.text and spoken.base != before.base and spoken.vae == before.vae
+    (folder / "tokenizer/spiece.model").unlink()
     (folder / "unet/config.json").rename(folder / "unet/configs.json")  # in the same place of the order
     assert checkpoint_fingerprints(folder, FAMILIES[Family.sd1]).base != before.base
 
