@@ -11,6 +11,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from engine.config import Family, Prediction
+from engine.models.facts import FAMILIES
 from engine.networks.kohya_names import ALPHA
 
 _NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
@@ -35,7 +37,7 @@ class TrainingFacts:
     """What a LoRA file tells about how it was made; nothing of the data, nothing of the time."""
 
     output_name: str  # the file's name without ending
-    base_model_version: str  # kohya's word for the family: "sd_v1"
+    base_model_version: str  # of kohya_version: "sd_v1"
     base_model_name: str  # the folder's or file's own name, without its path
     rank: int
     alpha: float
@@ -53,6 +55,15 @@ class TrainingFacts:
     convolutions: bool  # whether kxk convolutions are adapted (kohya's conv_dim)
     ranks: tuple[str, ...] = ()  # "where: rank" of layers that have another
     text_learning_rate: float | None = None  # None: no text encoder was trained
+
+
+def kohya_version(family: Family, prediction: Prediction) -> str:
+    """ss_base_model_version: kohya's word for the family; it tells v models of SD 1 and 2 apart, of SDXL not.
+
+    Source: sd-scripts 0.10.1, library/model_util.py, get_model_version_str_for_sd1_sd2.
+    """
+    ending = "_v" if family in (Family.sd1, Family.sd2) and prediction is Prediction.v else ""
+    return FAMILIES[family].kohya_version + ending
 
 
 def lora_metadata(facts: TrainingFacts) -> dict[str, str]:

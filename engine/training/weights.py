@@ -12,9 +12,8 @@ from engine.config import (
     effective_alpha,
     trained_text,
 )
-from engine.models.facts import FAMILIES
 from engine.networks.diffusers_names import UNREAD_BY_DIFFUSERS, diffusers_state
-from engine.networks.files import TrainingFacts, lora_metadata, read_lora, save_lora
+from engine.networks.files import TrainingFacts, kohya_version, lora_metadata, read_lora, save_lora
 from engine.networks.lora import LoRANetwork
 
 
@@ -65,7 +64,7 @@ def _facts(run: RunConfig, steps: int) -> TrainingFacts:
     text_lr = run.optimizer.lr if run.optimizer.text_lr is None else run.optimizer.text_lr
     return TrainingFacts(
         output_name=run.name,
-        base_model_version=FAMILIES[run.model.family].kohya_version,
+        base_model_version=kohya_version(run.model.family, run.model.prediction),
         base_model_name=run.model.checkpoint or run.model.name,
         rank=network.rank,
         alpha=effective_alpha(network),

@@ -13,8 +13,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from engine.config import Family, Prediction
 from engine.models.facts import FAMILIES
-from engine.networks.files import TrainingFacts, file_hashes, lora_metadata, read_lora, save_lora
+from engine.networks.files import (
+    TrainingFacts,
+    file_hashes,
+    kohya_version,
+    lora_metadata,
+    read_lora,
+    save_lora,
+)
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -189,7 +197,9 @@ def test_a_file_with_int64_alpha_is_read(tmp_path: Path) -> None:
     ("version", "module", "v2"),
     [
         ("sd_v1", "networks.lora", "False"),
+        ("sd_v1_v", "networks.lora", "False"),
         ("sd_v2", "networks.lora", "True"),
+        ("sd_v2_v", "networks.lora", "True"),
         ("sdxl_base_v1-0", "networks.lora", "False"),
         ("sd3", "networks.lora_sd3", "False"),
         ("flux1", "networks.lora_flux", "False"),
@@ -205,3 +215,21 @@ def test_every_family_has_a_version_that_is_told_apart() -> None:
     assert {facts.kohya_version for facts in FAMILIES.values()} == {
         "sd_v1", "sd_v2", "sdxl_base_v1-0", "sd3", "flux1", "anima",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("family", "epsilon", "v"),
+    [
+        (Family.sd1, "sd_v1", "sd_v1_v"),
+        (Family.sd2, "sd_v2", "sd_v2_v"),
+        (Family.sdxl, "sdxl_base_v1-0", "sdxl_base_v1-0"),
+    ],
+)
+def test_v_models_of_sd1_and_sd2_are_told_apart_as_kohya_does(family: Family, epsilon: str, v: str) -> None:
+    """By kohya's rule: "sd", then "_v1" or "_v2", then "_v" where it was trained with v_parameterization."""
+    assert (kohya_version(family, Prediction.epsilon), kohya_version(family, Prediction.v)) == (epsilon, v)
+
+
+def test_flow_models_have_their_familys_version() -> None:
+    versions = [kohya_version(family, Prediction.flow) for family in (Family.sd3, Family.flux, Family.anima)]
+    assert versions == ["sd3", "flux1", "anima"]
