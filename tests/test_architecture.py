@@ -158,6 +158,7 @@ TORCH_FREE = (
     "engine.data.layouts",
     "engine.compose.presets",
     "engine.sampling.prompt_file",
+    "engine.sampling.prompt_lines",
     "engine.sampling.prompt_sets",
     "engine.training.tracking",
     "pages",

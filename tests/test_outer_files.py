@@ -1,6 +1,7 @@
 """The files around the code: what they name exists, and the exact versions are those in use."""
 
 import re
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ DOCUMENTS = (
     "docs/demo.md",
     "docs/log.md",
 )
+UNTESTED = ("8bit", "torchao")  # extras that the tests are not installed with: tens of MB, for a GPU
 
 
 def constraints() -> list[Requirement]:
@@ -30,7 +32,30 @@ def test_every_constraint_is_one_exact_version_that_any_build_satisfies() -> Non
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("line", constraints(), ids=lambda line: line.name)
+def extras() -> dict[str, list[Requirement]]:
+    """The packages of each extra of pyproject.toml."""
+    table = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = table["project"]["optional-dependencies"]
+    return {name: [Requirement(line) for line in packages] for name, packages in lines.items()}
+
+
+@pytest.mark.parametrize("extra", UNTESTED)
+def test_the_version_of_an_extra_that_the_tests_go_without_is_one_that_it_takes(extra: str) -> None:
+    exact = {line.name: next(iter(line.specifier)).version for line in constraints()}
+    assert all(wanted.specifier.contains(exact[wanted.name]) for wanted in extras()[extra])
+    tested = {wanted.name for wanted in extras()["test"]}
+    assert not tested & {wanted.name for wanted in extras()[extra]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for line in constraints()
+        if line.name not in {wanted.name for extra in UNTESTED for wanted in extras()[extra]}
+    ],
+    ids=lambda line: line.name,
+)
 def test_the_tests_run_with_the_exact_versions(line: Requirement) -> None:
     """A failure here means: installed without `-c constraints.txt`."""
     installed = Version(version(line.name)).public

@@ -76,7 +76,6 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         drawing=drawing,
         notes=(
             *_notes(scan, run),
-            *level_notes(run.model),
             *drawing_notes(run, drawing),
             *weight_notes(run, scan),
             *_enlarged(scan, choices),
@@ -134,7 +133,7 @@ def _enlarged(scan: Scan, choices: Sequence[BucketChoice]) -> list[str]:
 
 
 def _notes(scan: Scan, run: RunConfig) -> list[str]:
-    notes = list(scan.notes)
+    notes = [*scan.notes, *level_notes(run.model)]
     if len(scan.captions_by_ending) > 1:
         counts = ", ".join(f"{count} {ending}" for ending, count in scan.captions_by_ending.items())
         notes.append(f"captions come from files of several endings: {counts}")
