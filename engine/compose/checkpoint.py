@@ -26,7 +26,8 @@ from engine.models.weight_headers import (
 from engine.models.words import VOCABULARIES, has_words
 
 _PREDICTIONS = {"epsilon": Prediction.epsilon, "v_prediction": Prediction.v}  # as schedulers write them
-_WANTED = '--include "*.json" "*.txt" "*/*.safetensors"'  # not the single files beside the folders
+# Not the single files beside the folders; hf takes one pattern an --include, the next word is a file's name.
+_WANTED = '--include "*.json" --include "*.txt" --include "*/*.safetensors" --exclude "text_encoders/*"'
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -22,7 +22,7 @@ from engine.models.words import Words, find_words, published, wanted_words
 
 WEIGHTS_ENDING = ".safetensors"
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
-_WORD_FILES = '"*.json" "*.txt" "*.model"'
+_WORD_FILES = '--include "*.json" --include "*.txt" --include "*.model"'
 _KINDS = {"clip_l": "clip", "clip_g": "clip", "t5xxl": "t5", "qwen3": "qwen3"}  # model_type begins so
 _SPOKEN = {"vae": "VAE", "clip_l": "CLIP-L", "clip_g": "CLIP-G", "t5xxl": "T5", "qwen3": "Qwen3"}
 
@@ -225,7 +225,7 @@ def _all_words(
 
 def _no_words(model: ModelConfig, missing: list[str], *, family: Family) -> str:
     kinds = list(dict.fromkeys(wanted_words(family, part) for part in missing))
-    commands = " and ".join(f"hf download {published(kind)} --include {_WORD_FILES}" for kind in kinds)
+    commands = " and ".join(f"hf download {published(kind)} {_WORD_FILES}" for kind in kinds)
     return (
         f"model.checkpoint={model.checkpoint}: the words of {', '.join(missing)} are not on this machine; "
         f"a single file holds none. Run: {commands}, or give model.tokenizers=DIR with "

@@ -113,7 +113,7 @@ def test_a_file_without_words_tells_how_to_get_them(tmp_path: Path, monkeypatch:
     config = config_of(Family.sd1, file_of(FILES[Family.sd1], tmp_path / "m.safetensors"))
     assert said(config).endswith(
         "the words of tokenizer are not on this machine; a single file holds none. Run: "
-        'hf download openai/clip-vit-large-patch14 --include "*.json" "*.txt" "*.model", '
+        'hf download openai/clip-vit-large-patch14 --include "*.json" --include "*.txt" --include "*.model", '
         "or give model.tokenizers=DIR with tokenizer/ in it."
     )
     snapshot = tmp_path / "hub/models--openai--clip-vit-large-patch14/snapshots/abc"
