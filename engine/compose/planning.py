@@ -141,7 +141,7 @@ def _notes(scan: Scan, run: RunConfig) -> list[str]:
         encoder = run.evaluation.encoder
         notes.append(
             f"adherence and likeness will not be scored: {encoder} is not on this machine. "
-            f'Run: hf download {encoder} --include "*.json" "*.txt" "*.safetensors", '
+            f'Run: hf download {encoder} --include "*.json" --include "*.txt" --include "*.safetensors", '
             "or give evaluation.encoder=DIR"
         )
     elif run.evaluation.enabled and lacks_recipe_image_encoder(run):
