@@ -118,8 +118,7 @@ def measure(recipe: str, way: str, settings: Settings) -> Measured:
         draws = make_draws(0, step, range(1), shape=shape, to_timesteps=to_timesteps)
         started = time.perf_counter()
         network.zero_grad()
-        with torch.autocast(device.type, torch.bfloat16):
-            loss = training_losses(family, batch, draws, objective).mean()
+        loss = training_losses(family, batch, draws, objective).mean()
         loss.backward()
         network.clip_gradients(1.0)
         optimizer.step()

@@ -85,19 +85,20 @@ class RandomParts:
     recipe: str
     denoiser: str  # the part that is made
     size: str  # full, tiny
+    device: torch.device  # of the denoiser, which is made where it is used
 
     def has(self, name: str) -> bool:
         """Whether the published model has the part."""
         return (self._folder / name).is_dir()
 
-    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
+    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
         """The denoiser on the device, in its dtype; other parts on the meta device, for their settings."""
         is_made = name == self.denoiser
         torch.manual_seed(0)
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype if is_made else torch.float32)  # 24 GB do not fit twice
         try:
-            with torch.device(device if is_made else "meta"):
+            with torch.device(self.device if is_made else "meta"):
                 part = self._build(kind, name)
         finally:
             torch.set_default_dtype(before)
@@ -131,7 +132,7 @@ class RandomParts:
 def random_family(recipe: str, *, device: torch.device, size: str) -> ModelFamily:
     """A model of the recipe's published size in bfloat16."""
     config = model_recipe(recipe)
-    source = RandomParts(recipe=recipe, denoiser=FAMILIES[config.family].denoiser, size=size)
+    source = RandomParts(recipe=recipe, denoiser=FAMILIES[config.family].denoiser, size=size, device=device)
     nothing = Fingerprints(base=recipe, vae="", text="")
     return LOADERS[config.family](config, source, fingerprints=nothing, device=device, dtype=torch.bfloat16)
 

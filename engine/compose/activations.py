@@ -1,8 +1,7 @@
 """Bytes that a training step keeps for its backward pass: what layers, norms and attention save, counted.
 
 Attention is torch's fused one: it keeps queries, keys, values, its output and a number a row and head, and
-no matrix of rows x rows. Under mixed precision norms compute in float32, as CUDA's autocast has it, and each
-layer with a LoRA casts its input for itself.
+no matrix of rows x rows. In half precision the LoRA's matrices, which are float32, are cast at each use.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,9 +22,13 @@ class Step:
     latents: tuple[int, int]  # height and width
     words: int  # rows of text that the denoiser reads
     width: int  # bytes of a number in the forward pass
-    is_mixed: bool  # autocast is on
     rank: int  # of the LoRA
     groups: Collection[LayerGroup]  # the layers that it is on
+
+    @property
+    def is_half(self) -> bool:
+        """Whether numbers have 16 bits."""
+        return self.width < FLOAT
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -57,12 +60,12 @@ class Ops:
         return rows * width * self.step.width
 
     def norm(self, rows: int, width: int, *, groups: int = 1) -> float:
-        """The input of a norm, in float32, with a mean and a deviation a row and group."""
-        return rows * (width + 2 * groups) * FLOAT
+        """The input of a norm, with a mean and a deviation a row and group."""
+        return self.tensor(rows, width) + rows * 2 * groups * FLOAT
 
     def head_norm(self, rows: int, width: int, heads: int, *, keeps_both: bool) -> float:
         """The norm of queries or keys head by head; some keep their input as it came, too."""
-        as_it_came = self.tensor(rows, width) if keeps_both and self.step.is_mixed else 0
+        as_it_came = self.tensor(rows, width) if keeps_both and self.step.is_half else 0
         return rows * (width + heads) * FLOAT + as_it_came
 
     def attention(self, rows: int, seen: int, width: int, heads: int) -> float:
@@ -73,21 +76,18 @@ class Ops:
         """A LoRA on layers that share an input, without it: what lies between the matrices, and casts."""
         if not self.has(group):
             return 0
-        matrices = sum(inputs + output for output in outputs) if self.step.is_mixed else 0
+        matrices = sum(inputs + output for output in outputs) if self.step.is_half else 0
         return (rows * len(outputs) + matrices) * self.step.rank * self.step.width
 
     def adapted(self, group: LayerGroup, rows: int, inputs: int, outputs: Sequence[int]) -> float:
-        """The same with the input: one for all of them, or under mixed precision a cast for each."""
+        """The same with the input, one for all of them."""
         if not self.has(group):
             return 0
-        copies = len(outputs) if self.step.is_mixed else 1
-        return copies * self.tensor(rows, inputs) + self.lora(group, rows, inputs, outputs)
+        return self.tensor(rows, inputs) + self.lora(group, rows, inputs, outputs)
 
-    def modulated(self, rows: int, width: int, *, is_normed: bool) -> float:
-        """What is multiplied by a scale or a gate that is learnt; normed rows are float32."""
-        if not self.has(LayerGroup.modulation):
-            return 0
-        return rows * width * FLOAT if is_normed else self.tensor(rows, width)
+    def modulated(self, rows: int, width: int) -> float:
+        """What is multiplied by a scale or a gate that is learnt."""
+        return self.tensor(rows, width) if self.has(LayerGroup.modulation) else 0
 
 
 def whole(settings: Settings, key: str, default: int) -> int:

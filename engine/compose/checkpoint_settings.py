@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from engine.compose.memory import denoiser_settings
+from engine.compose.memory import denoiser_settings, num_blocks
 from engine.compose.show import show
 from engine.config import Family, ModelConfig, Prediction, RunConfig
 from engine.models.facts import FAMILIES
@@ -11,11 +11,6 @@ from engine.models.locate import find_checkpoint
 from engine.models.places import find_places, is_weights_file, lies_in_parts
 from engine.models.weight_headers import read_header
 
-_NUM_BLOCKS = {  # settings that count blocks, with what diffusers takes where they are left out
-    Family.sd3: {"num_layers": 18},
-    Family.flux: {"num_layers": 19, "num_single_layers": 38},
-    Family.anima: {"num_layers": 28},
-}
 _SAYS_ZERO_TERMINAL = "ztsnr"  # a tensor by which a file says so, as "v_pred" says what it predicts
 
 
@@ -29,12 +24,8 @@ def settings_problems(model: ModelConfig) -> list[str]:
 
 def swap_problems(run: RunConfig) -> list[str]:
     """Whether a checkpoint that was found whole has as many blocks as are to be swapped."""
-    count, keys = run.memory.blocks_to_swap, _NUM_BLOCKS.get(run.model.family)
-    settings = denoiser_settings(run.model) if count and keys else {}
-    if not keys or not settings:
-        return []
-    there = sum(int(str(settings.get(key, usual))) for key, usual in keys.items())
-    if count <= there:
+    count = run.memory.blocks_to_swap
+    if not count or not denoiser_settings(run.model) or count <= (there := num_blocks(run.model)):
         return []
     return [
         f"memory.blocks_to_swap={count}: the checkpoint's transformer has {there} blocks. "

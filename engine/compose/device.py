@@ -17,6 +17,15 @@ def visible_device(device: str) -> str | None:
     return device if int(device.partition(":")[2] or 0) < cuda else None
 
 
+def memory_of_gpu(device: str) -> int | None:
+    """Bytes of the memory of a CUDA device by torch's name for it; None for others."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return None
+    return torch.cuda.get_device_properties(device).total_memory
+
+
 def num_threads(threads: int | None) -> int:
     """CPU threads in force: as given, or one for each core that this process may use."""
     if threads is not None:

@@ -34,6 +34,11 @@ _QUANTIZED = {
     Quantize.fp8: 1.0,
     Quantize.int8_ao: 1.0,
 }
+_BLOCKS = {  # settings that count blocks, with what diffusers takes where they are left out
+    Family.sd3: {"num_layers": 18},
+    Family.flux: {"num_layers": 19, "num_single_layers": 38},
+    Family.anima: {"num_layers": 28},
+}
 _CLIP_WORDS = 77  # rows of text that one CLIP reads
 _ANIMA_WORDS = 512  # to which its text conditioner pads
 
@@ -43,14 +48,14 @@ class MemoryEstimate:
     """Bytes beside the libraries' own."""
 
     base: int  # the frozen weights that stay on the device
-    loading: int  # all frozen weights, which are there together until pictures and captions are encoded
+    encoding: int  # text encoders and VAE, which come before the denoiser; one that is quantised is there
     network: int  # trained numbers, their gradients and what the optimizer keeps of them
     activations: int  # what a step keeps for its backward pass
 
     @property
     def peak(self) -> int:
         """The most at a time: of training, or before it."""
-        return max(self.base + self.network + self.activations, self.loading)
+        return max(self.base + self.network + self.activations, self.encoding)
 
 
 def estimate_memory(
@@ -71,10 +76,14 @@ def estimate_memory(
     """
     sizes = part_sizes(run.model)
     saved = quantized_bytes(run)
-    swapped = swapped_bytes(run, sizes)
+    denoiser = FAMILIES[run.model.family].denoiser
+    waits = run.memory.quantize is Quantize.none
     return MemoryEstimate(
-        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes) - saved - swapped,
-        loading=base_bytes(run, sizes) - saved,  # blocks to swap are sent away when all is loaded
+        base=base_bytes(run, _resident(run, sizes) if device != "cpu" else sizes)
+        - saved
+        - swapped_bytes(run, sizes),
+        encoding=base_bytes(run, {part: sizes[part] for part in sizes if part != denoiser or not waits})
+        - saved,
         network=round(trained * (2 * FLOAT + state_bytes(run.optimizer.class_path))),
         activations=max(activation_bytes(run, step) for step in _steps(run, scan, choices, latent_factor)),
     )
@@ -101,10 +110,15 @@ def swapped_bytes(run: RunConfig, sizes: Mapping[str, int]) -> int:
     """Of the blocks that wait on the processor, less the one that is fetched; all are taken for equal."""
     if run.memory.blocks_to_swap < 2:
         return 0
-    settings = denoiser_settings(run.model)
-    count = whole(settings, "num_layers", 1) + whole(settings, "num_single_layers", 0)
+    count = num_blocks(run.model)
     part = sizes[FAMILIES[run.model.family].denoiser]
     return round(part * number_bytes(run) * min(run.memory.blocks_to_swap - 1, count) / count)
+
+
+def num_blocks(model: ModelConfig) -> int:
+    """Of a transformer, by its settings; 0 of a UNet, whose blocks are not swapped."""
+    keys, settings = _BLOCKS.get(model.family, {}), denoiser_settings(model)
+    return sum(whole(settings, key, usual) for key, usual in keys.items())
 
 
 def activation_bytes(run: RunConfig, step: Step) -> int:
@@ -184,7 +198,6 @@ def _steps(run: RunConfig, scan: Scan, choices: Sequence[BucketChoice], latent_f
             latents=(height // latent_factor, width // latent_factor),
             words=num_words(run.model),
             width=number_bytes(run),
-            is_mixed=run.training.mixed_precision is not MixedPrecision.no,
             rank=network.rank,
             groups=network.layers,
         )

@@ -148,7 +148,7 @@ def _memory(memory: MemoryEstimate) -> str:
         f"{_size(memory.base)} of frozen weights, {_size(memory.network)} for the LoRA and its optimizer, "
         f"{_size(memory.activations)} of activations"
     )
-    before = "; before it all frozen weights" if memory.peak == memory.loading else ""
+    before = "; more before it, for text encoders and VAE" if memory.peak == memory.encoding else ""
     return f"about {_size(memory.peak)} beside the libraries: {parts}{before}"
 
 

@@ -1,12 +1,14 @@
 """Makes the plan of a run from its pictures and the headers of its checkpoint."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
 from engine.compose.checkpoint_settings import level_notes
-from engine.compose.device import num_threads, visible_device
+from engine.compose.device import memory_of_gpu, num_threads, visible_device
 from engine.compose.memory import estimate_memory
+from engine.compose.memory_advice import memory_advice
 from engine.compose.plan import Plan, num_parameters
 from engine.compose.prompts import drawing_notes, plan_drawing
 from engine.compose.run_id import run_folder, run_id
@@ -46,6 +48,10 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
     _check_warmup(run, steps)
     trained = num_parameters(adapted)
     device = visible_device(run.training.device) or run.training.device
+    factor = checkpoint.latent_factor
+    memory_of = partial(
+        estimate_memory, trained=trained, scan=scan, choices=choices, latent_factor=factor, device=device
+    )
     cached = _cache_files(Path(run.cache_dir))
     return Plan(
         run_id=run_id(run),
@@ -61,14 +67,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         total_steps=steps,
         num_layers=len(layers),
         num_parameters=trained,
-        memory=estimate_memory(
-            run,
-            trained=trained,
-            scan=scan,
-            choices=choices,
-            latent_factor=checkpoint.latent_factor,
-            device=device,
-        ),
+        memory=memory_of(run),
         device=device,
         threads=num_threads(run.training.threads),
         cached_files=len(cached),
@@ -79,6 +78,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
             *drawing_notes(run, drawing),
             *weight_notes(run, scan),
             *_enlarged(scan, choices),
+            *memory_advice(run, memory_of, capacity=memory_of_gpu(device)),
         ),
     )
 

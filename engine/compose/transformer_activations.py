@@ -50,11 +50,11 @@ class _Sizes:
         group = LayerGroup.feed_forward
         return (
             ops.norm(rows, width)
-            + ops.modulated(rows, width, is_normed=True)
+            + ops.modulated(rows, width)
             + ops.adapted(group, rows, width, [wide])
             + ops.tensor(rows, wide)
             + ops.adapted(group, rows, wide, [width])
-            + ops.modulated(rows, width, is_normed=False)
+            + ops.modulated(rows, width)
         )
 
     def end(self) -> float:
@@ -86,21 +86,21 @@ def _sd3_block(sizes: _Sizes, *, is_dual: bool, is_last: bool, normed: bool) -> 
     ops, width, heads = sizes.ops, sizes.width, sizes.heads
     picture, words, rows = sizes.picture, sizes.words, sizes.rows()
     total = sizes.modulation(9 if is_dual else 6) + sizes.modulation(2 if is_last else 6)
-    total += ops.norm(rows, width) + ops.modulated(rows, width, is_normed=True)
+    total += ops.norm(rows, width) + ops.modulated(rows, width)
     total += sizes.queries(picture, normed=normed, keeps_both=True)
     total += sizes.queries(words, normed=normed, keeps_both=True)
     total += ops.attention(rows, rows, width, heads)
     if ops.has(_attention):
         total += ops.tensor(rows, width)  # the output, cut into picture and text
     total += ops.lora(_attention, picture, width, [width])
-    total += ops.modulated(picture, width, is_normed=False) + sizes.feed_forward(picture)
+    total += ops.modulated(picture, width) + sizes.feed_forward(picture)
     if is_dual:
         total += sizes.queries(picture, normed=normed, keeps_both=True)
         total += ops.attention(picture, picture, width, heads) + ops.lora(_attention, picture, width, [width])
-        total += ops.modulated(picture, width, is_normed=False)
+        total += ops.modulated(picture, width)
     if not is_last:
         total += ops.lora(_attention, words, width, [width])
-        total += ops.modulated(words, width, is_normed=False) + sizes.feed_forward(words)
+        total += ops.modulated(words, width) + sizes.feed_forward(words)
     return total
 
 
@@ -122,10 +122,10 @@ def _flux_double(sizes: _Sizes) -> float:
     ops, width = sizes.ops, sizes.width
     total = 2 * sizes.modulation(6) + ops.attention(sizes.rows(), sizes.rows(), width, sizes.heads)
     for rows in (sizes.picture, sizes.words):
-        total += ops.norm(rows, width) + ops.modulated(rows, width, is_normed=True)
+        total += ops.norm(rows, width) + ops.modulated(rows, width)
         total += sizes.queries(rows, normed=True, keeps_both=False)
         total += ops.lora(_attention, rows, width, [width])
-        total += ops.modulated(rows, width, is_normed=False) + sizes.feed_forward(rows)
+        total += ops.modulated(rows, width) + sizes.feed_forward(rows)
     return total
 
 
@@ -135,13 +135,13 @@ def _flux_single(sizes: _Sizes) -> float:
     return (
         sizes.modulation(3)
         + ops.norm(rows, width)
-        + ops.modulated(rows, width, is_normed=True)
+        + ops.modulated(rows, width)
         + ops.adapted(_attention, rows, width, [width, width, width, wide])
         + 2 * ops.head_norm(rows, width, sizes.heads, keeps_both=False)
         + ops.tensor(rows, wide)
         + ops.attention(rows, rows, width, sizes.heads)
         + ops.adapted(_attention, rows, width + wide, [width])
-        + ops.modulated(rows, width, is_normed=False)
+        + ops.modulated(rows, width)
     )
 
 
@@ -161,22 +161,22 @@ def _anima_block(sizes: _Sizes, text_width: int, narrow: int) -> float:
     ops, width, heads, picture = sizes.ops, sizes.width, sizes.heads, sizes.picture
     own = (
         ops.norm(picture, width)
-        + ops.modulated(picture, width, is_normed=True)
+        + ops.modulated(picture, width)
         + sizes.queries(picture, normed=True, keeps_both=True)
         + ops.attention(picture, picture, width, heads)
         + ops.lora(_attention, picture, width, [width])
-        + ops.modulated(picture, width, is_normed=False)
+        + ops.modulated(picture, width)
     )
     to_text = (
         ops.norm(picture, width)
-        + ops.modulated(picture, width, is_normed=True)
+        + ops.modulated(picture, width)
         + ops.adapted(_attention, picture, width, [width])
         + ops.lora(_attention, sizes.words, text_width, [width] * 2)
         + ops.head_norm(picture, width, heads, keeps_both=True)
         + ops.head_norm(sizes.words, width, heads, keeps_both=True)
         + ops.attention(picture, sizes.words, width, heads)
         + ops.lora(_attention, picture, width, [width])
-        + ops.modulated(picture, width, is_normed=False)
+        + ops.modulated(picture, width)
     )
     told = 3 * ops.adapted(_modulation, sizes.batch, width, [narrow])
     told += 3 * ops.adapted(_modulation, sizes.batch, narrow, [3 * width]) + 3 * sizes.batch * FLOAT * width

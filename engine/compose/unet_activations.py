@@ -98,8 +98,6 @@ class _UNet:
             total += 2 * ops.norm(pixels, outputs) + ops.tensor(pixels, outputs)
             total += 9 * (ops.lora(_CONVOLVED, 0, inputs, [outputs]) + ops.lora(_CONVOLVED, 0, outputs, [0]))
             total += 2 * ops.lora(_CONVOLVED, pixels, 0, [0])
-            if inputs != outputs and self._step.is_mixed:
-                total += ops.tensor(pixels, inputs)
         self._inputs += ops.tensor(pixels, inputs)
         self._blocks.append(total)
 

@@ -15,7 +15,6 @@ from engine.config import ModelConfig, Sampler
 from engine.diffusion.flow import NUM_TIMESTEPS, FlowSchedule
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.family import (
-    AdaptableLayer,
     Conditioning,
     LatentDistribution,
     ModelLayer,
@@ -24,8 +23,9 @@ from engine.models.family import (
     TextEmbeddings,
 )
 from engine.models.fingerprint import Fingerprints
-from engine.models.memory import RestingParts, with_text_awake, with_vae_awake
-from engine.models.parts import PartsSource, every_layer, layers_of_parts
+from engine.models.loaded_family import LoadedFamily
+from engine.models.memory import with_text_awake, with_vae_awake
+from engine.models.parts import PartsSource, every_layer
 
 if TYPE_CHECKING:
     from diffusers import AnimaModularPipeline
@@ -36,7 +36,7 @@ _TEXT_STEPS = ("text_encoder",)
 _DRAWING_STEPS = ("denoise.input", "denoise.prepare_latents", "denoise.set_timesteps", "denoise.denoise")
 
 
-class Anima(RestingParts):
+class Anima(LoadedFamily["Parts"]):
     """The frozen parts of an Anima checkpoint; implements ModelFamily.
 
     The VAE and the transformer are made for videos: here a picture is a video of one frame, and latents
@@ -52,21 +52,12 @@ class Anima(RestingParts):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.config = config
-        self.fingerprints = fingerprints
-        self.device = device
-        self.dtype = dtype
-        self._parts = parts
-        self._said_cut: set[str] = set()
-        self.schedule: NoiseSchedule = FlowSchedule()
+        super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
         self.latent_channels: int = parts.vae.config.z_dim
         self.latent_factor: int = 2 ** len(parts.vae.config.temperal_downsample)
 
-    def with_config(self, config: ModelConfig) -> Anima:
-        """The same loaded parts under the options of another run."""
-        return Anima(
-            config, parts=self._parts, fingerprints=self.fingerprints, device=self.device, dtype=self.dtype
-        )
+    def _noise_schedule(self) -> NoiseSchedule:
+        return FlowSchedule()
 
     @torch.no_grad()
     @with_vae_awake
@@ -121,7 +112,7 @@ class Anima(RestingParts):
         timesteps  [B] in (0, 1000]; the transformer is told sigma, in float32 whatever its dtype is
         """
         latents = noisy_latents.to(self.dtype)[:, :, None]
-        output: Tensor = self._parts.transformer(
+        output: Tensor = self._parts.denoiser(
             hidden_states=latents,
             timestep=timesteps.float() / NUM_TIMESTEPS,
             encoder_hidden_states=conditioning.text["hidden"].to(self.dtype),
@@ -130,32 +121,13 @@ class Anima(RestingParts):
         )[0]
         return output.squeeze(2).float()
 
-    def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's and Qwen3's layers that belong to a group, in their own order."""
-        parts = {"transformer": self._parts.transformer, "text_encoder": self._parts.text_encoder}
-        return layers_of_parts(self.config.family, parts)
-
     def every_layer(self) -> list[ModelLayer]:
         """Every Linear of the transformer, the text encoder and the text conditioner."""
-        return every_layer(
-            {
-                "transformer": self._parts.transformer,
-                "text_encoder": self._parts.text_encoder,
-                "text_conditioner": self._parts.text_conditioner,
-            }
-        )
-
-    def denoiser(self) -> nn.Module:
-        """The transformer."""
-        return self._parts.transformer
+        return every_layer({**self._with_layers(), "text_conditioner": self._parts.text_conditioner})
 
     def text_parts(self) -> Iterable[nn.Module]:
         """Qwen3 and the text conditioner."""
-        return (self._parts.text_encoder, self._parts.text_conditioner)
-
-    def image_parts(self) -> Iterable[nn.Module]:
-        """The VAE."""
-        return (self._parts.vae,)
+        return (*self._parts.text_encoders.values(), self._parts.text_conditioner)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' AnimaModularPipeline around the loaded parts, its text from encode_prompts."""
@@ -165,7 +137,7 @@ class Anima(RestingParts):
         pipeline = part_of_pipeline(
             _DRAWING_STEPS,
             {
-                "transformer": self._parts.transformer,
+                "transformer": self._parts.denoiser,
                 "scheduler": FlowMatchEulerDiscreteScheduler.from_config(self._parts.scheduler.config),
             },
         )
@@ -226,9 +198,9 @@ class EncodingPipeline:
 
 
 class Parts:
-    """The seven parts of an Anima checkpoint, frozen on their device; of T5 there is only the tokenizer."""
+    """The seven parts of an Anima checkpoint, frozen; of T5 there is only the tokenizer."""
 
-    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, dtype: torch.dtype) -> None:
         from diffusers import (
             AnimaTextConditioner,
             AutoencoderKLQwenImage,
@@ -238,12 +210,11 @@ class Parts:
         from transformers import Qwen2Tokenizer, Qwen3Model, T5TokenizerFast
 
         lend_resize()
-        self.vae = source.model(AutoencoderKLQwenImage, "vae", device=device, dtype=torch.float32)
-        self.transformer = source.model(CosmosTransformer3DModel, "transformer", device=device, dtype=dtype)
-        self.text_encoder = source.model(Qwen3Model, "text_encoder", device=device, dtype=dtype)
-        self.text_conditioner = source.model(
-            AnimaTextConditioner, "text_conditioner", device=device, dtype=dtype
-        )
+        self.vae = source.model(AutoencoderKLQwenImage, "vae", dtype=torch.float32)
+        self.denoiser = source.model(CosmosTransformer3DModel, "transformer", dtype=dtype)
+        self.text_encoder = source.model(Qwen3Model, "text_encoder", dtype=dtype)
+        self.text_encoders = {"text_encoder": self.text_encoder}
+        self.text_conditioner = source.model(AnimaTextConditioner, "text_conditioner", dtype=dtype)
         self.tokenizer = source.tokenizer(Qwen2Tokenizer, "tokenizer")
         self.t5_tokenizer = source.tokenizer(T5TokenizerFast, "t5_tokenizer")
         self.scheduler = source.scheduler(FlowMatchEulerDiscreteScheduler)
@@ -284,7 +255,7 @@ def load_anima(
     dtype   of the transformer, the text encoder and the text conditioner; the VAE is always float32
     raises  ConfigError when weights are missing from it
     """
-    parts = Parts(source, device=device, dtype=dtype)
+    parts = Parts(source, dtype=dtype)
     return Anima(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
 

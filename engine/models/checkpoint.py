@@ -46,6 +46,9 @@ def load_family(
 ) -> ModelFamily:
     """The frozen model that the recipe names, its parts from memory when this process has loaded them before.
 
+    Its parts wait on the processor: rest() and place_denoiser() bring them to the device. A quantised
+    denoiser is there already.
+
     dtype    of the denoiser
     quantize how the numbers of the denoiser's Linear layers are kept; pictures are kept apart for each way
     raises   ConfigError when there is no such checkpoint here, or a part of it is missing or damaged,
@@ -53,7 +56,7 @@ def load_family(
     """
     source, fingerprints = _source(config), model_fingerprints(config)
     if quantize is not Quantize.none:
-        source = QuantizingSource(source, FAMILIES[config.family].denoiser, quantize)
+        source = QuantizingSource(source, FAMILIES[config.family].denoiser, quantize, device=device)
         fingerprints = replace(fingerprints, base=f"{fingerprints.base}+{quantize.name}")
     key = (config.family.value + fingerprints.base, str(device), str(dtype))
     if key not in _loaded:

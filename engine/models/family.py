@@ -138,7 +138,10 @@ class ModelFamily(Protocol):
         ...
 
     def rest(self, *, text: bool, vae: bool) -> None:
-        """Send text encoders and VAE to wait on the processor, or fetch them; a call has its part with it."""
+        """Send text encoders and VAE to wait on the processor, or fetch them; a call has its part with it.
+
+        They wait after loading; so does the denoiser, until engine.models.placing brings it.
+        """
         ...
 
     def tune_vae(self, *, slicing: bool, tiling: bool) -> None:

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.config import ConfigError, ModelConfig, Sampler
 from engine.diffusion.flow import NUM_TIMESTEPS, FlowSchedule
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import read_prompts
 from engine.models.cut_prompts import warn_cut
-from engine.models.family import (
-    AdaptableLayer,
-    Conditioning,
-    LatentDistribution,
-    ModelLayer,
-    PipelineOutput,
-    SamplingPipeline,
-    TextEmbeddings,
-)
+from engine.models.family import Conditioning, PipelineOutput, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
-from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
-from engine.models.parts import PartsSource, every_layer, layers_of_parts
+from engine.models.loaded_family import KLFamily
+from engine.models.memory import drawing_on, with_text_awake
+from engine.models.parts import PartsSource
 from engine.models.t5_text import encode_t5, read_t5_prompts
 
 if TYPE_CHECKING:
     from diffusers import FluxPipeline
 
 
-class Flux(RestingParts):
+class Flux(KLFamily["Parts"]):
     """The frozen parts of a FLUX.1 checkpoint; implements ModelFamily."""
 
     def __init__(
@@ -44,49 +37,16 @@ class Flux(RestingParts):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self._is_told_guidance: bool = parts.transformer.config.guidance_embeds
+        self._is_told_guidance: bool = parts.denoiser.config.guidance_embeds
         if config.guidance != 1.0 and not self._is_told_guidance:
             raise ConfigError(
                 f"model.guidance={config.guidance}: this checkpoint's transformer is not told its guidance, "
                 "as FLUX.1-schnell's is not. Set model.guidance=1.0."
             )
-        self.config = config
-        self.fingerprints = fingerprints
-        self.device = device
-        self.dtype = dtype
-        self._parts = parts
-        self._said_cut: set[str] = set()
-        self.schedule: NoiseSchedule = FlowSchedule()
-        self.latent_channels: int = parts.vae.config.latent_channels
-        self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
+        super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
-    def with_config(self, config: ModelConfig) -> Flux:
-        """The same loaded parts under the options of another run.
-
-        raises  ConfigError for a guidance that the transformer is not told
-        """
-        return Flux(
-            config, parts=self._parts, fingerprints=self.fingerprints, device=self.device, dtype=self.dtype
-        )
-
-    @torch.no_grad()
-    @with_vae_awake
-    def encode_images(self, pixels: Tensor) -> LatentDistribution:
-        """pixels [B, 3, H, W] in [-1, 1] -> shifted, scaled latents' mean and std [B, C, h, w], float32."""
-        posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
-        facts = self._parts.vae.config
-        return LatentDistribution(
-            mean=(posterior.mean - facts.shift_factor) * facts.scaling_factor,
-            std=posterior.std * facts.scaling_factor,
-        )
-
-    @torch.no_grad()
-    @with_vae_awake
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """latents [B, C, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
-        facts = self._parts.vae.config
-        unscaled = latents.to(self.device, torch.float32) / facts.scaling_factor + facts.shift_factor
-        return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
+    def _noise_schedule(self) -> NoiseSchedule:
+        return FlowSchedule()
 
     @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
@@ -113,7 +73,7 @@ class Flux(RestingParts):
         text, size = conditioning.text, (noisy_latents.shape[-2], noisy_latents.shape[-1])
         self._check_even(*size)
         guidance = torch.full((len(noisy_latents),), self.config.guidance, device=self.device)
-        output = self._parts.transformer(
+        output = self._parts.denoiser(
             hidden_states=pack(noisy_latents).to(self.dtype),
             encoder_hidden_states=text["hidden"].to(self.dtype),
             pooled_projections=text["pooled"].to(self.dtype),
@@ -125,28 +85,6 @@ class Flux(RestingParts):
             return_dict=False,
         )[0]
         return unpack(output.float(), height=size[0], width=size[1])
-
-    def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's and the text encoders' layers that belong to a group, in their own order."""
-        return layers_of_parts(
-            self.config.family, {"transformer": self._parts.transformer, **self._parts.text_encoders}
-        )
-
-    def every_layer(self) -> list[ModelLayer]:
-        """Every Linear and Conv2d of the transformer and the text encoders."""
-        return every_layer({"transformer": self._parts.transformer, **self._parts.text_encoders})
-
-    def denoiser(self) -> nn.Module:
-        """The transformer."""
-        return self._parts.transformer
-
-    def text_parts(self) -> Iterable[nn.Module]:
-        """CLIP and T5."""
-        return self._parts.text_encoders.values()
-
-    def image_parts(self) -> Iterable[nn.Module]:
-        """The VAE."""
-        return (self._parts.vae,)
 
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' FluxPipeline around the loaded parts, its text from encode_prompts."""
@@ -160,7 +98,7 @@ class Flux(RestingParts):
             tokenizer=parts.tokenizer,
             text_encoder_2=parts.text_encoder_2,
             tokenizer_2=parts.tokenizer_2,
-            transformer=parts.transformer,
+            transformer=parts.denoiser,
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler.config),
         )
         pipeline.set_progress_bar_config(disable=True)
@@ -265,16 +203,16 @@ def _positions(height: int, width: int, *, device: torch.device) -> Tensor:
 
 
 class Parts:
-    """The seven parts of a FLUX.1 checkpoint, frozen on their device."""
+    """The seven parts of a FLUX.1 checkpoint, frozen."""
 
-    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
         from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5TokenizerFast
 
-        self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
-        self.transformer = source.model(FluxTransformer2DModel, "transformer", device=device, dtype=dtype)
-        self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
-        self.text_encoder_2 = source.model(T5EncoderModel, "text_encoder_2", device=device, dtype=dtype)
+        self.vae = source.model(AutoencoderKL, "vae", dtype=torch.float32)
+        self.denoiser = source.model(FluxTransformer2DModel, "transformer", dtype=dtype)
+        self.text_encoder = source.model(CLIPTextModel, "text_encoder", dtype=dtype)
+        self.text_encoder_2 = source.model(T5EncoderModel, "text_encoder_2", dtype=dtype)
         self.text_encoders = {"text_encoder": self.text_encoder, "text_encoder_2": self.text_encoder_2}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.tokenizer_2 = source.tokenizer(T5TokenizerFast, "tokenizer_2")
@@ -294,5 +232,5 @@ def load_flux(
     dtype   of the transformer and the text encoders; the VAE is always float32
     raises  ConfigError when weights are missing from it
     """
-    parts = Parts(source, device=device, dtype=dtype)
+    parts = Parts(source, dtype=dtype)
     return Flux(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)

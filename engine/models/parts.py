@@ -29,8 +29,8 @@ class PartsSource(Protocol):
         """Whether the part is there."""
         ...
 
-    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
-        """A part with weights, frozen, in eval mode.
+    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
+        """A part with weights, frozen, in eval mode; on the processor, until it is needed elsewhere.
 
         raises  ConfigError where weights of it are missing, which would be left random
         """
@@ -58,10 +58,10 @@ class PartsFolder:
         """Whether the folder has a part of that name."""
         return (self.folder / name).is_dir()
 
-    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
+    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
         """One model of the folder."""
         said = f"model.checkpoint={self.folder}: {name}"
-        return load_folder(kind, self.folder / name, said=said, device=device, dtype=dtype)
+        return load_folder(kind, self.folder / name, said=said, dtype=dtype)
 
     def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
         """A tokenizer of the folder."""
@@ -77,9 +77,7 @@ class PartsFolder:
         return found
 
 
-def load_folder(
-    kind: type[PartT], folder: Path, *, said: str, device: torch.device, dtype: torch.dtype
-) -> PartT:
+def load_folder(kind: type[PartT], folder: Path, *, said: str, dtype: torch.dtype) -> PartT:
     """The model of one folder, frozen: its plain weights, else those of the fp16 variant.
 
     said    how a message about it begins: the option and the part
@@ -99,12 +97,12 @@ def load_folder(
         raise ConfigError(
             f"{said} lacks {len(missing)} weights, the first: {missing[0]}. Get the checkpoint again."
         )
-    return cast(PartT, frozen(part, device=device))
+    return cast(PartT, frozen(part))
 
 
-def frozen(part: nn.Module, *, device: torch.device) -> nn.Module:
-    """The same part on its device; nothing of it learns or drops out."""
-    return part.requires_grad_(False).eval().to(device=device)
+def frozen(part: nn.Module) -> nn.Module:
+    """The same part; nothing of it learns or drops out."""
+    return part.requires_grad_(False).eval()
 
 
 def adaptable_layers(family: Family, component: str, root: nn.Module) -> list[AdaptableLayer]:

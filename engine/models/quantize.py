@@ -16,20 +16,20 @@ SchedulerT = TypeVar("SchedulerT")
 class QuantizingSource:
     """A checkpoint one of whose parts is quantised; implements PartsSource."""
 
-    def __init__(self, source: PartsSource, part: str, how: Quantize) -> None:
-        self._source, self._part, self._how = source, part, how
+    def __init__(self, source: PartsSource, part: str, how: Quantize, *, device: torch.device) -> None:
+        self._source, self._part, self._how, self._device = source, part, how, device
 
     def has(self, name: str) -> bool:
         """Whether the part is there."""
         return self._source.has(name)
 
-    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
-        """A part; the one to quantise is read to the processor and goes to the device layer by layer."""
+    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
+        """A part; the one to quantise goes to the device at once, layer by layer, where it is quantised."""
+        part = self._source.model(kind, name, dtype=dtype)
         if name != self._part:
-            return self._source.model(kind, name, device=device, dtype=dtype)
-        part = self._source.model(kind, name, device=torch.device("cpu"), dtype=dtype)
-        quantize_linears(part, self._how, device=device)
-        return part.requires_grad_(False).to(device=device)
+            return part
+        quantize_linears(part, self._how, device=self._device)
+        return part.requires_grad_(False).to(device=self._device)
 
     def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
         """A tokenizer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,9 +17,6 @@ from engine.models.noise_levels import sampling_scheduler
 from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
-
-if TYPE_CHECKING:
-    pass
 
 
 class StableDiffusion1(UNetFamily["Parts"]):
@@ -60,7 +56,7 @@ class StableDiffusion1(UNetFamily["Parts"]):
 
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The UNet's output [B, C, h, w], float32; keeps the graph, so that a network on it can learn."""
-        output = self._parts.unet(
+        output = self._parts.denoiser(
             noisy_latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=conditioning.text["hidden"].to(self.dtype),
@@ -76,7 +72,7 @@ class StableDiffusion1(UNetFamily["Parts"]):
             vae=self._parts.vae,
             text_encoder=self._parts.text_encoder,
             tokenizer=self._parts.tokenizer,
-            unet=self._parts.unet,
+            unet=self._parts.denoiser,
             scheduler=sampling_scheduler(sampler, self._parts.scheduler, self.config),
             safety_checker=None,
             feature_extractor=None,
@@ -87,15 +83,15 @@ class StableDiffusion1(UNetFamily["Parts"]):
 
 
 class Parts:
-    """The five parts of a Stable Diffusion 1 checkpoint, frozen on their device."""
+    """The five parts of a Stable Diffusion 1 checkpoint, frozen."""
 
-    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
-        self.unet = source.model(UNet2DConditionModel, "unet", device=device, dtype=dtype)
-        self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
+        self.vae = source.model(AutoencoderKL, "vae", dtype=torch.float32)
+        self.denoiser = source.model(UNet2DConditionModel, "unet", dtype=dtype)
+        self.text_encoder = source.model(CLIPTextModel, "text_encoder", dtype=dtype)
         self.text_encoders = {"text_encoder": self.text_encoder}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.scheduler = source.scheduler(DDPMScheduler)
@@ -114,5 +110,5 @@ def load_sd1(
     dtype   of the UNet and the text encoder; the VAE is always float32
     raises  ConfigError when weights are missing from it
     """
-    parts = Parts(source, device=device, dtype=dtype)
+    parts = Parts(source, dtype=dtype)
     return StableDiffusion1(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,11 @@ from engine.diffusion.schedule import NoiseSchedule
 from engine.models.clip_text import TokenRows, read_prompts
 from engine.models.cut_prompts import warn_cut
 from engine.models.encoding_pipeline import EncodingPipeline
-from engine.models.family import (
-    AdaptableLayer,
-    Conditioning,
-    LatentDistribution,
-    ModelLayer,
-    SamplingPipeline,
-    TextEmbeddings,
-)
+from engine.models.family import Conditioning, SamplingPipeline, TextEmbeddings
 from engine.models.fingerprint import Fingerprints
-from engine.models.memory import RestingParts, drawing_on, with_text_awake, with_vae_awake
-from engine.models.parts import PartsSource, every_layer, layers_of_parts
+from engine.models.loaded_family import KLFamily
+from engine.models.memory import drawing_on, with_text_awake
+from engine.models.parts import PartsSource
 from engine.models.t5_text import encode_t5, read_t5_prompts
 
 if TYPE_CHECKING:
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
 _T5 = "text_encoder_3"
 
 
-class StableDiffusion3(RestingParts):
+class StableDiffusion3(KLFamily["Parts"]):
     """The frozen parts of a Stable Diffusion 3 or 3.5 checkpoint; implements ModelFamily.
 
     Source: Esser et al. 2024, "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis".
@@ -55,37 +49,10 @@ class StableDiffusion3(RestingParts):
                 f"model.t5_attention_mask=true: {config.checkpoint} has no T5 ({_T5}), whose padding it is "
                 "about. Set model.t5_attention_mask=false, or give a checkpoint with it."
             )
-        self.config = config
-        self.fingerprints = fingerprints
-        self.device = device
-        self.dtype = dtype
-        self._parts = parts
-        self._said_cut: set[str] = set()
-        self.schedule: NoiseSchedule = FlowSchedule()
-        self.latent_channels: int = parts.vae.config.latent_channels
-        self.latent_factor: int = 2 ** (len(parts.vae.config.block_out_channels) - 1)
+        super().__init__(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
-    def with_config(self, config: ModelConfig) -> StableDiffusion3:
-        """The same loaded parts under the options of another run."""
-        return StableDiffusion3(
-            config, parts=self._parts, fingerprints=self.fingerprints, device=self.device, dtype=self.dtype
-        )
-
-    @torch.no_grad()
-    @with_vae_awake
-    def encode_images(self, pixels: Tensor) -> LatentDistribution:
-        """pixels [B, 3, H, W] in [-1, 1] -> scaled latents' mean and std [B, 16, h, w], float32."""
-        posterior = self._parts.vae.encode(pixels.to(self.device, torch.float32)).latent_dist
-        scale, shift = self._parts.vae.config.scaling_factor, self._parts.vae.config.shift_factor
-        return LatentDistribution(mean=(posterior.mean - shift) * scale, std=posterior.std * scale)
-
-    @torch.no_grad()
-    @with_vae_awake
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """latents [B, 16, h, w] -> pixels [B, 3, H, W] in [0, 1], float32."""
-        scale, shift = self._parts.vae.config.scaling_factor, self._parts.vae.config.shift_factor
-        unscaled = latents.to(self.device, torch.float32) / scale + shift
-        return (self._parts.vae.decode(unscaled).sample / 2 + 0.5).clamp(0, 1)
+    def _noise_schedule(self) -> NoiseSchedule:
+        return FlowSchedule()
 
     @with_text_awake
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
@@ -102,7 +69,7 @@ class StableDiffusion3(RestingParts):
             *(_encode_clip(rows, clip.encoder) for rows, clip in zip(clips, self._parts.clips, strict=True)),
             strict=True,
         )
-        width: int = self._parts.transformer.config.joint_attention_dim
+        width: int = self._parts.denoiser.config.joint_attention_dim
         if self._parts.t5 is None:
             warn_cut(
                 clips[0].cut, self._said_cut, capacity=clips[0].capacity, remedy="use a checkpoint with T5"
@@ -134,7 +101,7 @@ class StableDiffusion3(RestingParts):
 
         h, w   even: the transformer sees 2 x 2 latents at a time
         """
-        output = self._parts.transformer(
+        output = self._parts.denoiser(
             hidden_states=noisy_latents.to(self.dtype),
             timestep=timesteps,
             encoder_hidden_states=conditioning.text["hidden"].to(self.dtype),
@@ -143,28 +110,6 @@ class StableDiffusion3(RestingParts):
         )[0]
         return output.float()
 
-    def adaptable_layers(self) -> list[AdaptableLayer]:
-        """The transformer's and the text encoders' layers that belong to a group, in their own order."""
-        return layers_of_parts(
-            self.config.family, {"transformer": self._parts.transformer, **self._text_encoders()}
-        )
-
-    def every_layer(self) -> list[ModelLayer]:
-        """Every Linear and Conv2d of the transformer and the text encoders."""
-        return every_layer({"transformer": self._parts.transformer, **self._text_encoders()})
-
-    def denoiser(self) -> nn.Module:
-        """The transformer."""
-        return self._parts.transformer
-
-    def text_parts(self) -> Iterable[nn.Module]:
-        """The CLIPs, and T5 where there is one."""
-        return self._text_encoders().values()
-
-    def image_parts(self) -> Iterable[nn.Module]:
-        """The VAE."""
-        return (self._parts.vae,)
-
     def sampling_pipeline(self, sampler: Sampler) -> SamplingPipeline:
         """diffusers' StableDiffusion3Pipeline around the loaded parts, its text from encode_prompts."""
         import diffusers
@@ -172,7 +117,7 @@ class StableDiffusion3(RestingParts):
         assert sampler is Sampler.flow_euler, sampler
         parts = self._parts
         pipeline = diffusers.StableDiffusion3Pipeline(
-            transformer=parts.transformer,
+            transformer=parts.denoiser,
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler.from_config(parts.scheduler.config),
             vae=parts.vae,
             text_encoder=parts.clips[0].encoder,
@@ -184,11 +129,6 @@ class StableDiffusion3(RestingParts):
         )
         pipeline.set_progress_bar_config(disable=True)
         return EncodingPipeline(pipeline=drawing_on(pipeline, self.device), encode=self._encode_for_sampling)
-
-    def _text_encoders(self) -> dict[str, nn.Module]:
-        clip_l, clip_g = (clip.encoder for clip in self._parts.clips)
-        t5 = {} if self._parts.t5 is None else {_T5: self._parts.t5.encoder}
-        return {"text_encoder": clip_l, "text_encoder_2": clip_g, **t5}
 
     def _encode_t5(self, prompts: Sequence[str], t5: T5) -> Tensor:
         tokens = read_t5_prompts(prompts, t5.tokenizer, length=self.config.t5_token_length)
@@ -217,29 +157,31 @@ class T5:
 
 
 class Parts:
-    """The parts of a Stable Diffusion 3 checkpoint, frozen on their device; T5 may be lacking."""
+    """The parts of a Stable Diffusion 3 checkpoint, frozen; T5 may be lacking."""
 
-    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel
         from transformers import CLIPTextModelWithProjection, CLIPTokenizer, T5EncoderModel, T5TokenizerFast
 
-        self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
-        self.transformer = source.model(SD3Transformer2DModel, "transformer", device=device, dtype=dtype)
+        self.vae = source.model(AutoencoderKL, "vae", dtype=torch.float32)
+        self.denoiser = source.model(SD3Transformer2DModel, "transformer", dtype=dtype)
         self.clips = tuple(
             Clip(
-                encoder=source.model(
-                    CLIPTextModelWithProjection, f"text_encoder{number}", device=device, dtype=dtype
-                ),
+                encoder=source.model(CLIPTextModelWithProjection, f"text_encoder{number}", dtype=dtype),
                 tokenizer=source.tokenizer(CLIPTokenizer, f"tokenizer{number}"),
             )
             for number in ("", "_2")
         )
+        self.text_encoders: dict[str, nn.Module] = {
+            f"text_encoder{number}": clip.encoder for number, clip in zip(("", "_2"), self.clips, strict=True)
+        }
         self.t5: T5 | None = None
         if source.has(_T5):
             self.t5 = T5(
-                encoder=source.model(T5EncoderModel, _T5, device=device, dtype=dtype),
+                encoder=source.model(T5EncoderModel, _T5, dtype=dtype),
                 tokenizer=source.tokenizer(T5TokenizerFast, "tokenizer_3"),
             )
+            self.text_encoders[_T5] = self.t5.encoder
         self.scheduler = source.scheduler(FlowMatchEulerDiscreteScheduler)
 
 
@@ -256,7 +198,7 @@ def load_sd3(
     dtype   of the transformer and the text encoders; the VAE is always float32
     raises  ConfigError when weights are missing from it, or an option does not go with it
     """
-    parts = Parts(source, device=device, dtype=dtype)
+    parts = Parts(source, dtype=dtype)
     return StableDiffusion3(config, parts=parts, fingerprints=fingerprints, device=device, dtype=dtype)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,9 +17,6 @@ from engine.models.noise_levels import sampling_scheduler
 from engine.models.parts import PartsSource
 from engine.models.text_chunks import num_rows
 from engine.models.unet_family import UNetFamily
-
-if TYPE_CHECKING:
-    pass
 
 
 class StableDiffusionXL(UNetFamily["Parts"]):
@@ -52,7 +48,7 @@ class StableDiffusionXL(UNetFamily["Parts"]):
     def predict(self, noisy_latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The UNet's output [B, C, h, w], float32; keeps the graph, so that a network on it can learn."""
         text = conditioning.text
-        output = self._parts.unet(
+        output = self._parts.denoiser(
             noisy_latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=text["hidden"].to(self.dtype),
@@ -72,7 +68,7 @@ class StableDiffusionXL(UNetFamily["Parts"]):
             text_encoder_2=self._parts.text_encoder_2,
             tokenizer=self._parts.tokenizer,
             tokenizer_2=self._parts.tokenizer_2,
-            unet=self._parts.unet,
+            unet=self._parts.denoiser,
             scheduler=sampling_scheduler(sampler, self._parts.scheduler, self.config),
             add_watermarker=False,
         )
@@ -83,18 +79,16 @@ class StableDiffusionXL(UNetFamily["Parts"]):
 
 
 class Parts:
-    """The seven parts of a Stable Diffusion XL checkpoint, frozen on their device."""
+    """The seven parts of a Stable Diffusion XL checkpoint, frozen."""
 
-    def __init__(self, source: PartsSource, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, source: PartsSource, *, dtype: torch.dtype) -> None:
         from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-        self.vae = source.model(AutoencoderKL, "vae", device=device, dtype=torch.float32)
-        self.unet = source.model(UNet2DConditionModel, "unet", device=device, dtype=dtype)
-        self.text_encoder = source.model(CLIPTextModel, "text_encoder", device=device, dtype=dtype)
-        self.text_encoder_2 = source.model(
-            CLIPTextModelWithProjection, "text_encoder_2", device=device, dtype=dtype
-        )
+        self.vae = source.model(AutoencoderKL, "vae", dtype=torch.float32)
+        self.denoiser = source.model(UNet2DConditionModel, "unet", dtype=dtype)
+        self.text_encoder = source.model(CLIPTextModel, "text_encoder", dtype=dtype)
+        self.text_encoder_2 = source.model(CLIPTextModelWithProjection, "text_encoder_2", dtype=dtype)
         self.text_encoders = {"text_encoder": self.text_encoder, "text_encoder_2": self.text_encoder_2}
         self.tokenizer = source.tokenizer(CLIPTokenizer, "tokenizer")
         self.tokenizer_2 = source.tokenizer(CLIPTokenizer, "tokenizer_2")
@@ -115,7 +109,7 @@ def load_sdxl(
     raises  ConfigError when weights are missing from it, or its latents are of another kind
     """
     assert config.clip_skip == 1, "a rule refuses it: the last layer but one is always read"
-    parts = Parts(source, device=device, dtype=dtype)
+    parts = Parts(source, dtype=dtype)
     if parts.vae.config.get("latents_mean") is not None:
         raise ConfigError(
             f"model.checkpoint={config.checkpoint}: its VAE gives each channel a mean and a scale, as that "

@@ -41,12 +41,12 @@ class SingleFile:
         """Whether the part is there."""
         return name in self._places.parts or name in self._places.words
 
-    def model(self, kind: type[PartT], name: str, *, device: torch.device, dtype: torch.dtype) -> PartT:
+    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
         """One model, from its folder or from the tensors of a file."""
         place = self._places.parts[name]
         said = f"model.{place.option}={given(self._model, place.option)}"
         if place.found is None:
-            return load_folder(kind, place.path, said=f"{said}: {name}", device=device, dtype=dtype)
+            return load_folder(kind, place.path, said=f"{said}: {name}", dtype=dtype)
         try:
             part, missing = _from_file(kind, place, dtype=dtype)
         except (LookupError, RuntimeError) as error:  # of diffusers' conversions and torch's loading
@@ -59,7 +59,7 @@ class SingleFile:
                 f"{said}: {name} lacks {len(missing)} weights, the first: {missing[0]}. "
                 "Get the checkpoint again."
             )
-        return cast(PartT, frozen(part, device=device))
+        return cast(PartT, frozen(part))
 
     def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
         """A tokenizer, of the words that were found for it."""

@@ -134,8 +134,7 @@ def _batch_loss(plan: LoopPlan, state: LoopState, fed: Fed) -> Tensor:
     to_timesteps = choose_timesteps(family.schedule, plan.objective.noise, family.config, shape=shape)
     draws = make_draws(plan.seed, read.step, read.samples, shape=shape, to_timesteps=to_timesteps)
     seed_torch(plan.seed, "dropout", read.micro_step)
-    with state.accelerator.autocast():
-        return training_losses(plan.family, batch, draws, plan.objective).mean()
+    return training_losses(plan.family, batch, draws, plan.objective).mean()
 
 
 def _clip(plan: LoopPlan, state: LoopState) -> float:

@@ -1,24 +1,26 @@
 """What a run works on: the base model, the network on top, the encoded pictures."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from engine.compose.plan import Plan
 from engine.compose.start_file import start_file
-from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig, text_rests, trained_text, vae_rests
+from engine.config import CacheIn, ConfigError, LoRAConfig, RunConfig, trained_text
 from engine.data.batches import BatchOrder, batch_groups
 from engine.data.encode import encode_dataset
 from engine.data.encoded import EncodedDataset, Encoders, Storage
 from engine.data.scan import Scan
 from engine.data.sizes import size_of
 from engine.models.checkpoint import load_family
-from engine.models.family import ModelFamily
+from engine.models.family import LatentDistribution, ModelFamily, TextEmbeddings
+from engine.models.placing import place_for_encoding
 from engine.models.precision import model_dtype
-from engine.models.swap import swap_blocks
 from engine.networks.lora import LoRANetwork, attach_lora
 from engine.training.clock import Clock
 from engine.training.feed import Feed
@@ -47,7 +49,10 @@ class Pictures:
 
 
 def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) -> Model:
-    """Load the base, or take it from memory, and attach the network with its first weights."""
+    """Load the base, or take it from memory, and attach the network with its first weights.
+
+    The base is where it was: on the processor, if it is new.
+    """
     device = torch.device(plan.device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -59,8 +64,6 @@ def load_model(run: RunConfig, plan: Plan, *, clock: Clock, console: Console) ->
             quantize=run.memory.quantize,
         )
         family.set_gradient_checkpointing(run.training.gradient_checkpointing)
-        family.rest(text=False, vae=False)
-        swap_blocks(family.denoiser(), run.memory.blocks_to_swap, device=device)
         family.tune_vae(slicing=run.memory.vae_slicing, tiling=run.memory.vae_tiling)
         assert isinstance(run.network, LoRAConfig), "the only kind of network so far"
         network = attach_lora(
@@ -82,9 +85,10 @@ def load_pictures(
 
     raises  ConfigError when no picture can be decoded
     """
+    woken = _Woken(family, run)
     encoders = Encoders(
-        encode_images=family.encode_images if run.dataset.cache_latents else None,
-        encode_prompts=family.encode_prompts if run.dataset.cache_text_embeddings else None,
+        encode_images=woken.encode_images if run.dataset.cache_latents else None,
+        encode_prompts=woken.encode_prompts if run.dataset.cache_text_embeddings else None,
         vae_fingerprint=family.fingerprints.vae,
         text_fingerprint=_text_fingerprint(family),
         vae_dtype=torch.float32,
@@ -123,8 +127,28 @@ def load_pictures(
         trains_text=bool(trained_text(run.network)),
     )
     validation = choose_validation(feed, plan.scan, run.training.validation_images)
-    family.rest(text=text_rests(run), vae=vae_rests(run))
     return Pictures(feed=feed, skipped=data.skipped, validation=validation)
+
+
+class _Woken:
+    """A family whose encoders come to the device with the first picture or caption that is not kept yet."""
+
+    def __init__(self, family: ModelFamily, run: RunConfig) -> None:
+        self._family, self._run = family, run
+        self._is_awake = False
+
+    def encode_images(self, pixels: Tensor) -> LatentDistribution:
+        self._wake()
+        return self._family.encode_images(pixels)
+
+    def encode_prompts(self, prompts: Sequence[str]) -> TextEmbeddings:
+        self._wake()
+        return self._family.encode_prompts(prompts)
+
+    def _wake(self) -> None:
+        if not self._is_awake:
+            place_for_encoding(self._family, self._run)
+            self._is_awake = True
 
 
 def num_workers(run: RunConfig, plan: Plan, data: EncodedDataset) -> int:

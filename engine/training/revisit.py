@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from engine.config.outcome import Outcome
+from engine.models.placing import place_for_steps
 from engine.sampling.sample_folder import SampleFolder
 from engine.training.copies import copy_weights
 from engine.training.job import Job
@@ -85,6 +86,7 @@ def _measure(job: Job) -> None:
     model = load_model(job.run, job.plan, clock=job.clock, console=job.console)
     try:
         pictures = load_pictures(job.run, job.plan, model.family, clock=job.clock, console=job.console)
+        place_for_steps(model.family, job.run)
         record = ValidationRecord(job, model, pictures.validation)
         record.take_base()
         load_weights(job.run, model.network, folder=job.plan.folder)
@@ -97,6 +99,7 @@ def _draw(job: Job, store: SampleFolder, trackers: Trackers) -> None:
     model = load_model(job.run, job.plan, clock=job.clock, console=job.console)
     try:
         load_weights(job.run, model.network, folder=job.plan.folder)
+        place_for_steps(model.family, job.run)
         gallery = Gallery(store, model, job=job, trackers=trackers)
         gallery.draw_base()
         gallery.draw_final(job.plan.total_steps)

@@ -9,6 +9,7 @@ from rich.console import Console
 from engine.compose.plan import Plan
 from engine.config import RunConfig
 from engine.config.outcome import Outcome
+from engine.models.placing import place_for_steps
 from engine.sampling.sample_folder import SampleFolder
 from engine.training.copies import copy_weights
 from engine.training.failure import is_foreseen, name_failure
@@ -62,6 +63,7 @@ def _train(job: Job, result: TrainResult, interrupt: Interrupt, closing: ExitSta
     result.num_parameters = model.network.num_parameters
     pictures = load_pictures(run, plan, model.family, clock=clock, console=console)
     result.skipped_pictures = pictures.skipped
+    place_for_steps(model.family, run)
     start = start_or_resume(run, plan, model, pictures)
     clock.earlier = start.seconds
     if start.resumed_step is not None:

@@ -64,6 +64,7 @@ def _draw(
     import torch
 
     from engine.models.checkpoint import load_family
+    from engine.models.placing import place_for_steps
     from engine.models.precision import model_dtype
     from engine.networks.lora_from_file import attach_lora_file
 
@@ -77,6 +78,7 @@ def _draw(
             dtype=model_dtype(plan.run.training),
             quantize=plan.run.memory.quantize,
         )
+        place_for_steps(family, plan.run)
     network = attach_lora_file(
         file, family.every_layer(), family=plan.run.model.family, path=plan.weights, device=device
     )

@@ -1,7 +1,7 @@
 """Counts what a real training step keeps for its backward pass, by the hook that autograd has for it.
 
 A model of real size is counted without its memory: on torch's fake tensors, which have shapes, types and
-storages, and no numbers. CUDA's autocast takes norms in float32, which a processor's does not: that is added.
+storages, and no numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # last: it has an evaluation.py
@@ -31,7 +30,6 @@ from engine.training.step import Batch, Draws, Objective, training_losses
 
 CPU = torch.device("cpu")
 RANK = 16
-_IN_FLOAT32 = (torch.nn.functional.layer_norm, torch.nn.functional.group_norm)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,30 +51,30 @@ def measure(
     *,
     size: str,
     groups: list[LayerGroup],
-    mixed: bool = False,
+    half: bool = False,
     checkpointing: bool = False,
     batch_size: int = 1,
 ) -> Measured:
     """What one training step of a random model keeps.
 
-    size   full (of fake tensors), tiny
-    mixed  bfloat16 under autocast; else float32 and none
+    size  full (of fake tensors), tiny
+    half  the frozen weights are bfloat16; else float32
     """
     with FakeTensorMode(allow_non_fake_inputs=True) if size == "full" else nullcontext():
-        return _measured(recipe, size, groups, mixed, checkpointing, batch_size)
+        return _measured(recipe, size, groups, half, checkpointing, batch_size)
 
 
 def _measured(
-    recipe: str, size: str, groups: list[LayerGroup], mixed: bool, checkpointing: bool, batch_size: int
+    recipe: str, size: str, groups: list[LayerGroup], half: bool, checkpointing: bool, batch_size: int
 ) -> Measured:
     model = model_recipe(recipe)
-    source = _Parts(recipe=recipe, denoiser=FAMILIES[model.family].denoiser, size=size)
+    source = _Parts(recipe=recipe, denoiser=FAMILIES[model.family].denoiser, size=size, device=CPU)
     family = LOADERS[model.family](
         model,
         source,
         fingerprints=Fingerprints(base=recipe, vae="", text=""),
         device=CPU,
-        dtype=torch.bfloat16 if mixed else torch.float32,
+        dtype=torch.bfloat16 if half else torch.float32,
     )
     denoiser = family.adaptable_layers()[0].root
     layers = [layer for layer in family.adaptable_layers() if layer.root is denoiser]
@@ -98,8 +96,7 @@ def _measured(
     if checkpointing:
         family.set_gradient_checkpointing(True)
         blocks.take_over(denoiser)
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=mixed)
-    with _CudaNorms() if mixed else nullcontext(), outer.counting(), autocast:
+    with outer.counting():
         training_losses(family, batch, draws, objective)
     beyond = {key: count for key, count in blocks.inputs.kept.items() if key not in outer.kept}
     return Measured(outside=outer.total(), inputs=sum(beyond.values()), blocks=blocks.totals)
@@ -160,16 +157,6 @@ class _Blocks:
             output = block(*args, **kwargs)
         self.totals.append(inside.total())
         return output
-
-
-class _CudaNorms(TorchFunctionMode):
-    """Norms in float32, as autocast takes them on CUDA."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        if func in _IN_FLOAT32:
-            args = [one.float() if isinstance(one, Tensor) else one for one in args]
-            kwargs = {k: one.float() if isinstance(one, Tensor) else one for k, one in (kwargs or {}).items()}
-        return func(*args, **(kwargs or {}))
 
 
 def _key(tensor: Tensor) -> int:

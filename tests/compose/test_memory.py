@@ -12,8 +12,16 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # last: it has a
 from families_random import RECIPES, TINY, tiny_side
 from toys import composed, write_checkpoint
 
+from engine.compose import memory
 from engine.compose.activations import Kept, Ops, Step
-from engine.compose.memory import base_bytes, denoiser_kept, num_words, part_sizes
+from engine.compose.memory import (
+    MemoryEstimate,
+    base_bytes,
+    denoiser_kept,
+    estimate_memory,
+    num_words,
+    part_sizes,
+)
 from engine.compose.recipe import model_recipe
 from engine.config import LayerGroup, ModelConfig, OptimizerConfig
 from engine.models.facts import FAMILIES
@@ -25,7 +33,7 @@ WITHIN = 0.15
 
 
 def estimated(
-    recipe: str, *, size: str, groups: list[LayerGroup], mixed: bool = False, batch_size: int = 1
+    recipe: str, *, size: str, groups: list[LayerGroup], half: bool = False, batch_size: int = 1
 ) -> Kept:
     """What the estimate says of the model that measure() makes."""
     model = model_recipe(recipe)
@@ -36,21 +44,19 @@ def estimated(
         batch=batch_size,
         latents=(side, side),
         words=num_words(model),
-        width=2 if mixed else 4,
-        is_mixed=mixed,
+        width=2 if half else 4,
         rank=RANK,
         groups=groups,
     )
     return denoiser_kept(model.family, settings | (TINY[recipe] if size == "tiny" else {}), step)
 
 
-def lora_step(groups: list[LayerGroup], *, mixed: bool) -> Step:
+def lora_step(groups: list[LayerGroup], *, half: bool) -> Step:
     return Step(
         batch=1,
         latents=(2, 2),
         words=3,
-        width=2 if mixed else 4,
-        is_mixed=mixed,
+        width=2 if half else 4,
         rank=5,
         groups=groups,
     )
@@ -58,17 +64,17 @@ def lora_step(groups: list[LayerGroup], *, mixed: bool) -> Step:
 
 def test_a_layer_with_a_lora_keeps_its_input_and_what_lies_between_its_matrices() -> None:
     group = LayerGroup.attention
-    single = Ops(lora_step([group], mixed=False))
+    single = Ops(lora_step([group], half=False))
     # 10 rows of 7 numbers, 10 rows of 5 for each of two layers, 4 bytes a number
     assert single.adapted(group, 10, 7, [3, 3]) == 4 * (10 * 7 + 2 * 10 * 5)
     assert single.adapted(LayerGroup.feed_forward, 10, 7, [3]) == 0
-    mixed = Ops(lora_step([group], mixed=True))
-    # each of the two casts the input, and matrices of 7 x 5 and 5 x 3, 2 bytes a number
-    assert mixed.adapted(group, 10, 7, [3, 3]) == 2 * (2 * 10 * 7 + 2 * 10 * 5 + 2 * (7 + 3) * 5)
+    half = Ops(lora_step([group], half=True))
+    # and the casts of two matrices of 7 x 5 and two of 5 x 3, 2 bytes a number
+    assert half.adapted(group, 10, 7, [3, 3]) == 2 * (10 * 7 + 2 * 10 * 5 + 2 * (7 + 3) * 5)
 
 
 def test_attention_keeps_no_square_of_its_rows() -> None:
-    ops = Ops(lora_step([], mixed=True))
+    ops = Ops(lora_step([], half=True))
     once, twice = (ops.attention(rows, rows, 64, 2) for rows in (1000, 2000))
     assert twice == 2 * once == 2 * (4 * 1000 * 64 * 2 + 1000 * 2 * 4)
 
@@ -82,16 +88,16 @@ def test_recomputing_keeps_inputs_and_the_largest_block() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_toy_step_keeps_what_is_estimated(recipe: str, checkpointing: bool) -> None:
     groups = [group for group, _ in FAMILIES[model_recipe(recipe).family].layer_groups]
-    for chosen, mixed, batch_size in ((groups[:1], False, 1), (groups[:2], True, 1), (groups[:2], False, 3)):
+    for chosen, half, batch_size in ((groups[:1], False, 1), (groups[:2], True, 1), (groups[:2], False, 3)):
         found = measure(
             recipe,
             size="tiny",
             groups=chosen,
-            mixed=mixed,
+            half=half,
             checkpointing=checkpointing,
             batch_size=batch_size,
         )
-        said = estimated(recipe, size="tiny", groups=chosen, mixed=mixed, batch_size=batch_size)
+        said = estimated(recipe, size="tiny", groups=chosen, half=half, batch_size=batch_size)
         assert said.at_peak(checkpointing=checkpointing) == pytest.approx(found.peak, rel=WITHIN)
         assert bool(found.blocks) == checkpointing
 
@@ -114,8 +120,8 @@ def test_every_group_of_layers_is_counted(recipe: str) -> None:
 def test_a_step_of_real_size_keeps_what_is_estimated(recipe: str) -> None:
     groups = model_recipe(recipe).default_layers
     for checkpointing in (False, True):
-        found = measure(recipe, size="full", groups=groups, mixed=True, checkpointing=checkpointing)
-        said = estimated(recipe, size="full", groups=groups, mixed=True)
+        found = measure(recipe, size="full", groups=groups, half=True, checkpointing=checkpointing)
+        said = estimated(recipe, size="full", groups=groups, half=True)
         assert said.at_peak(checkpointing=checkpointing) == pytest.approx(found.peak, rel=WITHIN)
         print(f"{recipe}, {checkpointing=}: {found.peak / 2**30:.2f} GiB")
 
@@ -162,3 +168,28 @@ def test_the_frozen_weights_are_counted_in_the_run_s_precision_and_the_vae_in_fl
 def test_the_denoiser_reads_as_many_rows_of_text_as_its_family_has() -> None:
     assert num_words(ModelConfig(token_length=150)) == 152
     assert [num_words(model_recipe(name)) for name in ("sd35_medium", "anima")] == [77 + 256, 512]
+
+
+def test_encoders_and_denoiser_are_counted_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "m")
+    sizes = {"unet": 1000, "vae": 10, "text_encoder": 90_000}
+    monkeypatch.setattr(memory, "part_sizes", lambda model: sizes)
+    monkeypatch.setattr(memory, "linear_size", lambda model: 800)
+    monkeypatch.setattr(memory, "_steps", lambda *args: [lora_step([], half=False)])
+
+    def found(device: str, *overrides: str) -> MemoryEstimate:
+        run = composed("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x", *overrides)
+        return estimate_memory(run, trained=0, scan=None, choices=[], latent_factor=8, device=device)  # type: ignore[arg-type]
+
+    gpu = found("cuda:0")
+    assert (gpu.base, gpu.encoding) == (4 * 1000, 4 * 90_010)
+    assert gpu.peak == 4 * 90_010 > gpu.base + gpu.activations
+    assert found("cpu").base == 4 * 91_010 > found("cpu").encoding
+    kept = found("cuda:0", "memory.unload_encoders=false")
+    assert kept.base == 4 * 91_010
+    quantised = found("cuda:0", "memory.quantize=nf4")  # is there from the start
+    saved = 800 * (4 - 0.5 - 1 / 64)
+    assert quantised.base == pytest.approx(4 * 1000 - saved, abs=1)
+    assert quantised.encoding == pytest.approx(4 * 91_010 - saved, abs=1)

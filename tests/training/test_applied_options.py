@@ -24,7 +24,9 @@ from engine.compose.run_id import is_excluded
 from engine.config import Family, NetworkConfig, RunConfig
 from engine.models import checkpoint
 from engine.models.facts import FAMILIES
+from engine.models.placing import place_for_steps
 from engine.models.sd1 import StableDiffusion1
+from engine.training import parts
 from engine.training.clock import Clock
 from engine.training.job import Hooks
 from engine.training.parts import load_model
@@ -199,9 +201,25 @@ def test_the_model_and_its_lora_go_to_the_device(folder: Path, monkeypatch: pyte
     assert plan.device == "cpu"
     elsewhere = replace(plan, device="meta")  # the device that every machine has beside its CPU
     model = load_model(run, elsewhere, clock=Clock(), console=Console(quiet=True))
-    places = {attached.layer.base.weight.device.type for attached in model.network.layers}
-    assert places | {parameter.device.type for parameter in model.network.parameters()} == {"meta"}
+    bases = [attached.layer.base.weight for attached in model.network.layers]
+    assert {weight.device.type for weight in bases} == {"cpu"}  # until pictures and captions are encoded
+    place_for_steps(model.family, run)
+    bases = [attached.layer.base.weight for attached in model.network.layers]
+    places = {tensor.device.type for tensor in (*bases, *model.network.parameters())}
     model.network.detach()
+    assert places == {"meta"}
+
+
+def test_encoders_are_fetched_for_what_is_not_kept_yet_and_not_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    plain = parts.place_for_encoding
+    monkeypatch.setattr(parts, "place_for_encoding", lambda *args: (fetched.append("once"), plain(*args)))
+    for place in range(2):
+        options = (f"cache_dir={folder / 'fetched'}", f"output_dir={folder / f'fetched{place}'}")
+        train_small(folder, *options, "sampling.num_prompts=0")
+        assert fetched == ["once"]
 
 
 def test_the_run_has_as_many_threads_as_it_is_told(folder: Path) -> None:

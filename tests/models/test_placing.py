@@ -1,6 +1,7 @@
-"""Blocks that wait on the processor: gradients are the same, and one of them at a time is on the device."""
+"""What is on the device: never more than its phase needs; gradients of swapped blocks are the same."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,17 @@ from engine.config import (
     RunConfig,
     TrainingConfig,
 )
+from engine.models import memory
 from engine.models.checkpoint import load_family
 from engine.models.family import Conditioning, ModelFamily
-from engine.models.swap import WAITING_PLACE, BlockSwap, swap_blocks, transformer_blocks
+from engine.models.placing import (
+    WAITING_PLACE,
+    BlockSwap,
+    place_denoiser,
+    place_for_encoding,
+    place_for_steps,
+    transformer_blocks,
+)
 from engine.networks.lora import LoRANetwork, attach_lora
 
 CPU = torch.device("cpu")
@@ -97,7 +106,8 @@ def test_swapped_blocks_give_the_same_gradients(family: ModelFamily) -> None:
             assert all(torch.equal(one, two) for one, two in zip(found, plain, strict=True))
         assert poison.most == 1 < len(blocks)
         swap.end()
-        assert not poison.away and len(poison.present) >= len(blocks)
+        place_denoiser(family.denoiser(), DEVICE, place=poison)
+        assert not poison.away
         family.set_gradient_checkpointing(False)
         assert all(bool(one.isfinite().all()) for one in gradients(family, network))
     finally:
@@ -108,13 +118,59 @@ def test_swapped_blocks_give_the_same_gradients(family: ModelFamily) -> None:
 def test_the_last_blocks_are_swapped_and_a_later_run_gets_them_back(family: ModelFamily) -> None:
     denoiser = family.denoiser()
     blocks = transformer_blocks(denoiser)
-    swap_blocks(denoiser, 1, device=CPU)
+    place_denoiser(denoiser, CPU, swapped=1)
     hooked = [len(block._forward_pre_hooks) for block in blocks]
     assert hooked == [0] * (len(blocks) - 1) + [1]
-    swap_blocks(denoiser, 0, device=CPU)
+    place_denoiser(denoiser, CPU)
     assert not any(block._forward_pre_hooks for block in blocks)
     with pytest.raises(ConfigError, match=rf"memory\.blocks_to_swap=99: .* has {len(blocks)} blocks"):
-        swap_blocks(denoiser, 99, device=CPU)
+        place_denoiser(denoiser, CPU, swapped=99)
+
+
+def places(module: nn.Module) -> set[str]:
+    return {tensor.device.type for tensor in (*module.parameters(), *module.buffers())}
+
+
+def test_all_but_the_swapped_blocks_go_to_the_device_and_come_back(family: ModelFamily) -> None:
+    denoiser = deepcopy(family.denoiser())
+    blocks = transformer_blocks(denoiser)
+    inside = {parameter for block in blocks for parameter in block.parameters()}
+    assert places(denoiser) == {"cpu"}
+    for _ in range(2):  # a later run of the process, with as many
+        place_denoiser(denoiser, DEVICE, swapped=1)
+        assert [places(block) for block in blocks] == [{"meta"}] * (len(blocks) - 1) + [{"cpu"}]
+        assert {p.device.type for p in denoiser.parameters() if p not in inside} == {"meta"}
+    place_denoiser(denoiser, DEVICE)
+    assert places(denoiser) == {"meta"} and not any(block._forward_pre_hooks for block in blocks)
+
+
+@pytest.mark.parametrize("quantize", [Quantize.none, Quantize.nf4])
+@pytest.mark.parametrize("unload", [True, False])
+def test_encoders_and_denoiser_are_on_the_device_one_after_the_other(
+    family: ModelFamily, monkeypatch: pytest.MonkeyPatch, quantize: Quantize, unload: bool
+) -> None:
+    placed: list[str] = []
+    names = {id(family.denoiser()): "denoiser"}
+    names |= {id(part): "text" for part in family.text_parts()}
+    names |= {id(part): "vae" for part in family.image_parts()}
+
+    def note(part: nn.Module, device: torch.device) -> nn.Module:
+        placed.append(f"{names[id(part)]}: {device.type}")
+        return part
+
+    monkeypatch.setattr(nn.Module, "to", note)
+    monkeypatch.setattr(memory, "is_on", lambda part, device: False)
+    monkeypatch.setattr(family, "device", DEVICE)
+    run = RunConfig(model=family.config, memory=MemoryConfig(quantize=quantize, unload_encoders=unload))
+    place_for_encoding(family, run)
+    waits = unload and quantize is Quantize.none
+    assert placed[: int(waits)] == ["denoiser: cpu"] * int(waits)
+    assert set(placed[int(waits) :]) == {"text: meta", "vae: meta"}
+    placed.clear()
+    place_for_steps(family, run)
+    elsewhere = "cpu" if unload else "meta"
+    assert set(placed[:-1]) == {f"text: {elsewhere}", f"vae: {elsewhere}"}
+    assert placed[-1] == "denoiser: meta"  # when there is room
 
 
 def test_the_estimate_leaves_out_all_swapped_blocks_but_one(family: ModelFamily) -> None:
