@@ -246,7 +246,9 @@ OPTIONS: dict[str, Changes | Shown] = {
     "memory.unload_encoders": Shown(
         "tests/models/test_memory_levers.py::test_resting_parts_are_on_the_device_for_the_length_of_a_call_alone"
     ),
-    "memory.blocks_to_swap": Shown("tests/models/test_placing.py::test_swapped_blocks_give_the_same_gradients"),
+    "memory.blocks_to_swap": Shown(
+        "tests/models/test_placing.py::test_swapped_blocks_give_the_same_gradients"
+    ),
     "memory.quantize": Shown("tests/models/test_quantize.py::test_a_lora_learns_on_a_quantised_base"),
     "memory.vae_slicing": Shown("tests/models/test_memory_levers.py::test_the_vae_takes_pictures_one_by_one"),
     "memory.vae_tiling": Shown(
