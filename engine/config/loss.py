@@ -39,6 +39,4 @@ class LossConfig:
     huber_scale: float = 1.0  # what c is multiplied by, of the schedules constant and exponential
     prior_loss_weight: float = 1.0  # weight of regularisation pictures beside those that are learnt
     min_snr_gamma: float | None = None  # cap of the SNR weight (Hang et al. 2023), usually 5; null = off
-    flow_weighting: FlowWeighting = (
-        FlowWeighting.none
-    )  # how noise levels count against each other; flow models
+    flow_weighting: FlowWeighting = FlowWeighting.none  # how much each noise level counts; flow models

@@ -141,7 +141,7 @@ class Anima(LoadedFamily["Parts"]):
                 "scheduler": FlowMatchEulerDiscreteScheduler.from_config(self._parts.scheduler.config),
             },
         )
-        return EncodingPipeline(pipeline=pipeline, encode=self.encode_prompts)
+        return DrawingSteps(pipeline=pipeline, encode=self.encode_prompts)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the VAE's latents over pictures, each [1, C, 1, 1, 1]."""
@@ -158,7 +158,7 @@ class Drawn:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
-class EncodingPipeline:
+class DrawingSteps:
     """The drawing steps of diffusers' pipeline, given text embeddings where its caller gives prompts."""
 
     pipeline: AnimaModularPipeline
