@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.compose.checkpoint import checkpoint_problems
+from engine.compose.checkpoint_fit import fit_problems
 from engine.compose.checkpoint_settings import swap_problems
 from engine.compose.device import visible_device
 from engine.compose.folders import folder_problems
@@ -68,7 +69,7 @@ def disk_problems(run: RunConfig, *, scan: Scan | None = None, refused: bool = F
     """
     looked_at = scan or _given_scan(run, Indexes())
     problems = [
-        *(checkpoint_problems(run.model) or swap_problems(run)),
+        *(checkpoint_problems(run.model) or [*swap_problems(run), *fit_problems(run)]),
         *([] if looked_at is None else looked_at.problems),
         *_prompt_problems(run, looked_at),
         *_evaluation_problems(run),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from engine.compose.checkpoint_fit import scale_problems
 from engine.compose.family_rules import family_rule
 from engine.compose.ranges import LARGEST_SEED, RANGES
 from engine.compose.show import show
@@ -48,8 +49,8 @@ def _problems(run: RunConfig, prompt: Prompt) -> Iterator[str]:
         )
     own = {name: value for name, value in given.items() if name != "seed"}
     drawn = replace(run, sampling=replace(run.sampling, **own))  # type: ignore[arg-type]
-    before = {*family_rule(run), *side_rule(run)}
-    for problem in (*family_rule(drawn), *side_rule(drawn)):
+    before = {*family_rule(run), *side_rule(run), *scale_problems(run)}
+    for problem in (*family_rule(drawn), *side_rule(drawn), *scale_problems(drawn)):
         if problem not in before:
             yield problem.removeprefix("sampling.")
 

@@ -1,0 +1,64 @@
+"""Whether a checkpoint's parts fit each other, and whether pictures are drawn as it can draw; no torch."""
+
+import json
+from pathlib import Path
+
+from engine.compose.memory import denoiser_settings
+from engine.compose.show import show
+from engine.config import ConfigError, Family, ModelConfig, RunConfig
+from engine.models.facts import FAMILIES
+from engine.models.locate import find_checkpoint
+from engine.models.places import find_places, lies_in_parts
+
+_LATENTS_A_TOKEN = {Family.flux: 4}  # 2 x 2 of them are one input; other denoisers read them one by one
+_NO_GUIDANCE = (0.0, 1.0)  # the first as diffusers' examples have it, the second as elsewhere
+
+
+def fit_problems(run: RunConfig) -> list[str]:
+    """What does not go together in a checkpoint that was found whole."""
+    return [*_vae_problems(run.model), *scale_problems(run)]
+
+
+def scale_problems(run: RunConfig) -> list[str]:
+    """A guidance scale that the checkpoint is not told: FLUX.1-schnell has no input for it."""
+    scale, model = run.sampling.guidance_scale, run.model
+    if model.family is not Family.flux or scale in _NO_GUIDANCE or not model.checkpoint:
+        return []
+    try:
+        settings = denoiser_settings(model) if find_checkpoint(model.checkpoint) is not None else {}
+    except (ConfigError, ValueError, LookupError, OSError):  # what is not there is told of elsewhere
+        return []
+    if not settings or settings.get("guidance_embeds", False):
+        return []
+    return [
+        f"sampling.guidance_scale={show(scale)}: this checkpoint's transformer is not told its guidance, "
+        "as FLUX.1-schnell's is not. Set sampling.guidance_scale=1."
+    ]
+
+
+def _vae_problems(model: ModelConfig) -> list[str]:
+    """A VAE in a folder whose latents the denoiser cannot read; files are told of when they are loaded."""
+    folder = _vae_folder(model)
+    if folder is None or not (folder / "config.json").is_file():
+        return []
+    vae = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    made = vae.get("latent_channels", vae.get("z_dim"))
+    inputs = denoiser_settings(model).get("in_channels")
+    if not isinstance(made, int) or not isinstance(inputs, int):
+        return []
+    facts, read = FAMILIES[model.family], inputs // _LATENTS_A_TOKEN.get(model.family, 1)
+    if made == read:
+        return []
+    given = f"model.vae={model.vae}: it" if model.vae else f"model.checkpoint={model.checkpoint}: its vae"
+    return [
+        f"{given} makes latents of {made} channels, and the {facts.denoiser} reads {read}. "
+        f"Give a VAE of {facts.title}: model.vae=DIR."
+    ]
+
+
+def _vae_folder(model: ModelConfig) -> Path | None:
+    if lies_in_parts(model):
+        place = find_places(model).parts["vae"]
+        return place.path if place.found is None else None
+    base = find_checkpoint(model.checkpoint or "")
+    return None if base is None else base / "vae"
