@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from engine.config import ConfigError
 from sweeper.space.conditions import Condition, read_condition
 from sweeper.space.grammar import grammar_of
 from sweeper.space.overrides import shown
+from sweeper.space.space import Look, Space
 from sweeper.space.values import is_inside, marks, true_value
 from sweeper.space.walking import probes
 from sweeper.study.records import Dimension
 
-if TYPE_CHECKING:
-    from sweeper.space.space import Look, Space
 
+def settle(space: Space, look: Look) -> tuple[Space, list[str]]:
+    """The space without conditions that nothing searched decides, and lines to print about it.
 
-def settle(space: "Space", look: "Look") -> "tuple[Space, list[str]]":
-    """See Space.settled."""
+    raises  ConfigError where a condition can never hold, or a start lies outside of the space
+    """
     kept: list[Dimension] = []
     fallen, problems = list[tuple[str, str]](), list[str]()
     for dimension in space.dimensions:
@@ -45,7 +45,7 @@ def settle(space: "Space", look: "Look") -> "tuple[Space, list[str]]":
     return replace(settled, start=tuple(distinct)), lines
 
 
-def _decided(before: "Space", dimension: Dimension, look: "Look") -> Dimension | str:
+def _decided(before: Space, dimension: Dimension, look: Look) -> Dimension | str:
     """The dimension, without its condition where that always holds; a line if it falls away, or a problem."""
     assert dimension.when is not None, "only conditions are decided"
     condition = read_condition(dimension.when)
@@ -83,7 +83,7 @@ def _by_search(dimension: Dimension, condition: Condition, searched: list[Dimens
     return dimension
 
 
-def _looked(space: "Space", condition: Condition, look: "Look") -> Iterator[str]:
+def _looked(space: Space, condition: Condition, look: Look) -> Iterator[str]:
     """What the key of a condition is under all that is searched; nothing where it never exists."""
     for settings in probes(space, look):
         try:
@@ -96,7 +96,7 @@ def _without(settings: Mapping[str, object], gone: set[str]) -> dict[str, object
     return {key: value for key, value in settings.items() if key not in gone}
 
 
-def _start_problems(space: "Space", settings: Mapping[str, object], look: "Look") -> Iterator[str]:
+def _start_problems(space: Space, settings: Mapping[str, object], look: Look) -> Iterator[str]:
     for key, value in settings.items():
         own = [dimension for dimension in space.dimensions if dimension.key == key]
         alive = [dimension for dimension in own if space.exists(dimension, settings, look)]
@@ -108,7 +108,7 @@ def _start_problems(space: "Space", settings: Mapping[str, object], look: "Look"
             yield f"start {key}={shown(value)}: outside of {where}. Give a value inside, or widen the space."
 
 
-def _true(space: "Space", settings: Mapping[str, object]) -> dict[str, object]:
+def _true(space: Space, settings: Mapping[str, object]) -> dict[str, object]:
     found = {}
     for key, value in settings.items():
         own = (one for one in space.dimensions if one.key == key and is_inside(one, value))

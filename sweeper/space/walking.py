@@ -3,22 +3,23 @@
 import random
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
-from typing import TYPE_CHECKING
 
 from sweeper.space.conditions import read_condition
 from sweeper.space.overrides import overrides_of
+from sweeper.space.space import Look, Space
 from sweeper.space.values import is_inside, marks, true_value
 from sweeper.study.records import Dimension
-
-if TYPE_CHECKING:
-    from sweeper.space.space import Look, Space
 
 MOST_CHECKED = 256  # combinations of a grid that are all checked before it starts
 _MOST_PICKS = 64  # combinations of config groups that are looked at to decide a condition
 
 
-def candidates(space: "Space", look: "Look") -> list[dict[str, object]]:
-    """See Space.candidates."""
+def candidates_of(space: Space, look: Look) -> list[dict[str, object]]:
+    """Settings that are to be checked before the first trial.
+
+    The defaults ({}), every start, every choice and both ends of every interval with what they bring into
+    being; where there is no interval and there are at most 256 combinations, all of them.
+    """
     found: list[dict[str, object]] = [{}, *(dict(settings) for settings in space.start)]
     whole = None
     if all(dimension.choices is not None for dimension in space.dimensions):
@@ -27,7 +28,7 @@ def candidates(space: "Space", look: "Look") -> list[dict[str, object]]:
     return _distinct(found)
 
 
-def combinations_of(space: "Space", look: "Look", *, most: int) -> list[dict[str, object]] | None:
+def combinations_of(space: Space, look: Look, *, most: int) -> list[dict[str, object]] | None:
     """All combinations of choices, the last dimension changing first; None if more than `most`."""
     found: list[dict[str, object]] = []
     for settings in _branches(space, look, 0, {}):
@@ -37,7 +38,7 @@ def combinations_of(space: "Space", look: "Look", *, most: int) -> list[dict[str
     return found
 
 
-def varied(space: "Space", look: "Look") -> list[dict[str, object]]:
+def varied(space: Space, look: Look) -> list[dict[str, object]]:
     """Each choice and each end once, beside the first choice or the lower end of all others."""
     found = []
     for dimension in space.dimensions:
@@ -47,13 +48,13 @@ def varied(space: "Space", look: "Look") -> list[dict[str, object]]:
     return _distinct(found)
 
 
-def probes(space: "Space", look: "Look") -> list[dict[str, object]]:
+def probes(space: Space, look: Look) -> list[dict[str, object]]:
     """Settings under which a condition on something that is not searched is looked at: `varied`, and all
     combinations of the config groups, since two groups together may set what neither sets alone."""
     return _distinct([*(_with(space, pick, look) for pick in _picks(space)), *varied(space, look)]) or [{}]
 
 
-def activating(space: "Space", dimension: Dimension, look: "Look") -> dict[str, object] | None:
+def activating(space: Space, dimension: Dimension, look: Look) -> dict[str, object] | None:
     """Choices of other dimensions under which this one exists, {} if it always does; None: none found."""
     if dimension.when is None:
         return {}
@@ -71,8 +72,8 @@ def activating(space: "Space", dimension: Dimension, look: "Look") -> dict[str, 
     return None
 
 
-def drawn(space: "Space", count: int, seed: int, look: "Look") -> list[dict[str, object]]:
-    """See Space.examples."""
+def drawn(space: Space, count: int, seed: int, look: Look) -> list[dict[str, object]]:
+    """Settings drawn at random, the same for the same seed; fewer where the space has fewer."""
     generator = random.Random(seed)
     tries = (space.complete(lambda dimension: _draw(dimension, generator), look) for _ in range(10 * count))
     found: list[dict[str, object]] = []
@@ -84,7 +85,7 @@ def drawn(space: "Space", count: int, seed: int, look: "Look") -> list[dict[str,
 
 
 def _branches(
-    space: "Space", look: "Look", place: int, settings: Mapping[str, object]
+    space: Space, look: Look, place: int, settings: Mapping[str, object]
 ) -> Iterator[dict[str, object]]:
     if place == len(space.dimensions):
         yield dict(settings)
@@ -98,7 +99,7 @@ def _branches(
 
 
 def _with(
-    space: "Space", forced: Mapping[str, object], look: "Look", until: Dimension | None = None
+    space: Space, forced: Mapping[str, object], look: Look, until: Dimension | None = None
 ) -> dict[str, object]:
     """Settings with these choices, and the first choice or lower end elsewhere."""
     end = len(space.dimensions) if until is None else space.dimensions.index(until)
@@ -109,7 +110,7 @@ def _with(
     return settings
 
 
-def _picks(space: "Space") -> list[dict[str, object]]:
+def _picks(space: Space) -> list[dict[str, object]]:
     groups = [one for one in space.dimensions if one.key in space.groups and one.when is None]
     every = product(*(marks(dimension) for dimension in groups))
     return [

@@ -14,6 +14,7 @@ from engine.compose.rules import broken_rules
 from engine.config import ConfigError
 from engine.data.fingerprints import dataset_fingerprint, picture_fingerprints
 from sweeper.answer.names import settings_words, short_names
+from sweeper.space.walking import candidates_of
 from sweeper.work.plan import OWN_KEYS, SweepPlan
 
 _NOT_IN_SWEEPS = {
@@ -29,7 +30,7 @@ def check_sweep(plan: SweepPlan) -> SweepPlan:
     raises  ConfigError with all problems of all candidates, each with the settings that show it
     """
     problems = [*_own_problems(plan)]
-    candidates = plan.space.candidates(plan.composer.look)
+    candidates = candidates_of(plan.space, plan.composer.look)
     problems += _problems_of_all(plan, candidates)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from sweeper.answer.names import settings_words, short_names
+from sweeper.space.grid import size_line
+from sweeper.space.walking import drawn
 from sweeper.study.folder import StudyFolder
 from sweeper.study.read import read_study
 from sweeper.work.plan import SweepPlan
@@ -27,7 +29,7 @@ def print_examples(plan: SweepPlan, console: "Console") -> None:
     """Settings as the sampler may come to, and how long all of it takes where a trial has been timed."""
     names = short_names([dimension.key for dimension in plan.space.dimensions])
     console.print("for example", style="bold")
-    for settings in plan.space.examples(NUM_EXAMPLES, plan.settings.sampler.seed, plan.composer.look):
+    for settings in drawn(plan.space, NUM_EXAMPLES, plan.settings.sampler.seed, plan.composer.look):
         console.print(f"  {settings_words(settings, names)}", markup=False, highlight=False)
     console.print(_time(plan), markup=False, highlight=False)
 
@@ -39,7 +41,7 @@ def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
     confirming = plan.num_trials - plan.num_search
     lines = [
         ("study", f"{plan.name}: {plan.folder}"),
-        ("space", plan.space.size_line(plan.composer.look)),
+        ("space", size_line(plan.space, plan.composer.look)),
         *[("", _dimension_line(plan, place)) for place in range(len(plan.space.dimensions))],
         ("objectives", objectives),
         (

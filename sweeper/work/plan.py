@@ -18,8 +18,10 @@ from engine.compose.run_id import identity, plain_values
 from engine.config import ConfigError, RunConfig
 from sweeper.answer.confirm import MIN_SEEDS
 from sweeper.config import Direction, SamplerKind, SweeperConfig
+from sweeper.space.grid import grid_of
 from sweeper.space.overrides import overrides_of
 from sweeper.space.reading import read_space
+from sweeper.space.settling import settle
 from sweeper.space.space import Space
 from sweeper.study.storage import safe_url
 from sweeper.work.composer import Composer
@@ -82,14 +84,14 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
     kept = tuple(text for text in fixed if _key(text) != "dry_run")
     shared = (*kept, *overrides_of(space.fixed), *required_scores(objectives))
     composer = Composer(context=request.context, config=request.config, fixed=shared)
-    space, lines = space.settled(composer.look)
+    space, lines = settle(space, composer.look)
     is_plain = not settings.params and not settings.when and _is_countable(space)
     is_grid = is_plain or settings.sampler.kind is SamplerKind.grid
     if not space.dimensions:
         raise ConfigError(_nothing_searched(lines))
     num_trials = settings.budget.trials or _DEFAULT_TRIALS
     if is_grid:
-        combinations = len(space.grid(composer.look))
+        combinations = len(grid_of(space, composer.look))
         num_trials = min(settings.budget.trials or combinations, combinations)
     num_search = num_trials - (0 if is_grid else _num_confirmations(settings, num_trials))
     defaults = composer.run({})

@@ -11,6 +11,7 @@ from engine.compose.show import show
 from engine.config import ConfigError, is_demo
 from sweeper.config import Direction, OnChange
 from sweeper.space.facts import cannot_extend, differences, dimensions_of
+from sweeper.space.grid import grid_of
 from sweeper.space.suggest import parameters_of
 from sweeper.study.claim import clear_stop
 from sweeper.study.folder import StudyFile, StudyFolder
@@ -141,7 +142,7 @@ def _enqueue_missing(study: "optuna.Study", plan: SweepPlan) -> None:
 
 def _default_first(plan: SweepPlan) -> list[dict[str, object]]:
     """Every combination of a grid; the declared default, where it is one of them, is trial 0."""
-    combinations = plan.space.grid(plan.composer.look)
+    combinations = grid_of(plan.space, plan.composer.look)
     default = values_of(plan.space, plan.composer, {})
     return sorted(combinations, key=lambda settings: settings != default)
 

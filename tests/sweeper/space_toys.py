@@ -8,6 +8,7 @@ import pytest
 from engine.config import ConfigError
 from sweeper.config import SweeperConfig
 from sweeper.space.reading import read_space
+from sweeper.space.settling import settle
 from sweeper.space.space import Space
 
 GROUPS = {
@@ -37,7 +38,7 @@ def config_of(**given_values: Any) -> SweeperConfig:
 
 
 def space_of(*overrides: str, **given_values: Any) -> Space:
-    return read_space(config_of(**given_values), overrides, GROUPS).settled(look)[0]
+    return settle(read_space(config_of(**given_values), overrides, GROUPS), look)[0]
 
 
 def problems_of(*overrides: str, **given_values: Any) -> list[str]:

@@ -14,10 +14,13 @@ from engine.compose.load import load
 from engine.compose.register import register
 from engine.compose.show import show
 from sweeper.config import SweeperConfig
+from sweeper.space.grid import grid_of
 from sweeper.space.overrides import for_hydra, text_of
 from sweeper.space.reading import read_space
+from sweeper.space.settling import settle
 from sweeper.space.space import Space
 from sweeper.space.suggest import parameters_of
+from sweeper.space.walking import candidates_of
 from sweeper.study.records import Dimension
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -59,7 +62,7 @@ def _groups() -> dict[str, list[str]]:
 
 
 def _settled(config: SweeperConfig, *overrides: str) -> tuple[Space, list[str]]:
-    return read_space(config, overrides, _groups()).settled(look)
+    return settle(read_space(config, overrides, _groups()), look)
 
 
 def test_every_candidate_of_a_conditional_space_composes_and_keeps_its_values() -> None:
@@ -74,7 +77,7 @@ def test_every_candidate_of_a_conditional_space_composes_and_keeps_its_values() 
         )
     )
     assert lines == [] and space.dimensions[-1] == Dimension(key="noise.offset", low=0.0, high=0.12)
-    candidates = space.candidates(look)
+    candidates = candidates_of(space, look)
     assert {} in candidates and len(candidates) > 6
     for settings in candidates:
         config = _compose(space.overrides(settings))
@@ -101,12 +104,12 @@ def test_texts_lists_and_null_reach_the_config_unchanged() -> None:
             }
         )
     )
-    for settings in space.grid(look):
+    for settings in grid_of(space, look):
         config = _compose(space.overrides(settings))
         assert config.dataset.trigger == settings["dataset.trigger"]
         assert [layer.name for layer in config.network.layers] == settings["network.layers"]
         assert config.network.alpha == settings["network.alpha"]
-    assert len(space.grid(look)) == 12
+    assert len(grid_of(space, look)) == 12
 
 
 def test_a_condition_on_a_value_that_the_models_recipe_sets_is_settled() -> None:
@@ -134,5 +137,5 @@ def test_every_shipped_sweep_is_a_space_whose_candidates_are_sound(file: Path) -
     assert isinstance(settings, SweeperConfig)
     space, _ = _settled(settings)
     assert space.dimensions
-    for candidate in space.candidates(look):
+    for candidate in candidates_of(space, look):
         load(_run_config([f"sweep={file.stem}", *space.overrides(candidate)]))

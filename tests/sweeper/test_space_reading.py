@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from space_toys import CONDITIONAL, GROUPS, LR, config_of, look, problems_of, space_of
 
+from sweeper.space.grid import grid_of, size_line
 from sweeper.space.reading import read_space
+from sweeper.space.settling import settle
 from sweeper.study.records import Dimension
 
 
@@ -25,8 +27,8 @@ def test_plain_comma_lists_of_a_command_line_are_a_grid() -> None:
     space = space_of(
         "optimizer=adamw,prodigy", "network.rank=4,16", "seed=3", "hydra.sweeper.budget.trials=9"
     )
-    assert space.size_line() == "2 x 2 settings = 4 combinations"
-    assert space.grid(look) == [
+    assert size_line(space) == "2 x 2 settings = 4 combinations"
+    assert grid_of(space, look) == [
         {"optimizer": "adamw", "network.rank": 4},
         {"optimizer": "adamw", "network.rank": 16},
         {"optimizer": "prodigy", "network.rank": 4},
@@ -40,9 +42,12 @@ def test_a_command_line_beats_the_file() -> None:
         when=CONDITIONAL,
         start=[{}, {"seed": 2}],
     )
-    space, lines = read_space(
-        config, ["seed=7", "+network.rank=32,64", f"optimizer.lr={LR}", "optimizer=adamw"], GROUPS
-    ).settled(look)
+    space, lines = settle(
+        read_space(
+            config, ["seed=7", "+network.rank=32,64", f"optimizer.lr={LR}", "optimizer=adamw"], GROUPS
+        ),
+        look,
+    )
     assert [one.key for one in space.dimensions] == ["network.rank", "optimizer.lr"]
     assert space.dimensions[0].choices == (32, 64) and space.dimensions[1].when is None
     assert space.start == ({},), "the seed is fixed now, so the second start is the first"
@@ -84,7 +89,7 @@ def test_the_same_key_under_conditions_that_exclude_each_other_has_two_parameter
 def test_a_condition_that_nothing_searched_decides_is_settled_with_a_line() -> None:
     when = {"model.prediction=v": {"noise.offset": "interval(0,0.1)"}}
     config = config_of(params={"network.rank": "4,8"}, when=when, start=[{"noise.offset": 0.05}])
-    space, lines = read_space(config, [], GROUPS).settled(look)
+    space, lines = settle(read_space(config, [], GROUPS), look)
     assert lines == ["noise.offset: left out, since model.prediction=epsilon"]
     assert [one.key for one in space.dimensions] == ["network.rank"] and space.start == ({},)
     when = {"model.prediction=epsilon": {"noise.offset": "interval(0,0.1)"}}
@@ -95,13 +100,13 @@ def test_a_condition_on_a_value_that_a_searched_group_brings_is_looked_up_in_eac
     when = {"model.prediction=v": {"noise.offset": "choice(0,0.1)"}}
     space = space_of(params={"model": "demo,sd15", "seed": "1,2"}, when=when)
     assert space.dimensions[-1].when == "model.prediction=v"
-    assert space.grid(look)[:3] == [
+    assert grid_of(space, look)[:3] == [
         {"model": "demo", "seed": 1},
         {"model": "demo", "seed": 2},
         {"model": "sd15", "seed": 1, "noise.offset": 0},
     ]
-    assert len(space.grid(look)) == 6
-    assert space.size_line(look) == "2 x 2 settings, 1 more where a condition holds = 6 combinations"
+    assert len(grid_of(space, look)) == 6
+    assert size_line(space, look) == "2 x 2 settings, 1 more where a condition holds = 6 combinations"
 
 
 def test_conditions_below_conditions_are_walked_in_the_order_that_they_need() -> None:
@@ -113,7 +118,7 @@ def test_conditions_below_conditions_are_walked_in_the_order_that_they_need() ->
         },
     )
     assert [one.key for one in space.dimensions] == ["optimizer", "optimizer.args.fast", "seed"]
-    assert space.grid(look) == [
+    assert grid_of(space, look) == [
         {"optimizer": "adamw", "optimizer.args.fast": True, "seed": 1},
         {"optimizer": "adamw", "optimizer.args.fast": True, "seed": 2},
         {"optimizer": "adamw", "optimizer.args.fast": False},
@@ -123,7 +128,7 @@ def test_conditions_below_conditions_are_walked_in_the_order_that_they_need() ->
 
 def test_one_value_under_a_condition_holds_there_only() -> None:
     space = space_of(params={"optimizer": "adamw,prodigy"}, when={"optimizer=prodigy": {"seed": 5}})
-    assert space.grid(look) == [{"optimizer": "adamw"}, {"optimizer": "prodigy", "seed": 5}]
+    assert grid_of(space, look) == [{"optimizer": "adamw"}, {"optimizer": "prodigy", "seed": 5}]
 
 
 @pytest.mark.parametrize(

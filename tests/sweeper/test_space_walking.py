@@ -9,7 +9,9 @@ from space_toys import CONDITIONAL, GROUPS, LR, config_of, look, space_of
 
 from engine.config import ConfigError
 from sweeper.space.facts import cannot_extend, differences, dimensions_of
+from sweeper.space.grid import grid_of, size_line
 from sweeper.space.reading import read_space
+from sweeper.space.walking import candidates_of, drawn
 
 
 def test_a_start_takes_the_dimensions_own_values_and_keys_that_are_not_searched() -> None:
@@ -24,7 +26,7 @@ def test_candidates_hold_every_choice_and_both_ends_with_what_they_bring_into_be
         when=CONDITIONAL,
         start=[{}, {"network.rank": 8}],
     )
-    found = space.candidates(look)
+    found = candidates_of(space, look)
     assert found[:2] == [{}, {"network.rank": 8}]
     assert {"optimizer": "adamw", "network.rank": 16, "optimizer.lr": 1e-5} in found
     assert {"optimizer": "adamw", "network.rank": 4, "optimizer.lr": 1e-2} in found
@@ -36,14 +38,14 @@ def test_candidates_hold_every_choice_and_both_ends_with_what_they_bring_into_be
 
 def test_candidates_of_a_small_grid_are_all_its_combinations() -> None:
     space = space_of(params={"seed": "range(0,16)", "network.rank": "range(1,17)"})
-    assert len(space.candidates(look)) == 1 + 256
+    assert len(candidates_of(space, look)) == 1 + 256
     space = space_of(params={"seed": "range(0,17)", "network.rank": "range(1,17)"})
-    assert len(space.candidates(look)) == 1 + 17 + 16 - 1
+    assert len(candidates_of(space, look)) == 1 + 17 + 16 - 1
 
 
 def test_a_grid_with_an_interval_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        space_of(params={"noise.offset": "interval(0,1)", "seed": "1,2"}).grid(look)
+        grid_of(space_of(params={"noise.offset": "interval(0,1)", "seed": "1,2"}), look)
     assert caught.value.problems == [
         "noise.offset: a grid has no intervals. Write choice(a, b), or take another sampler."
     ]
@@ -59,16 +61,16 @@ def test_a_grid_with_an_interval_is_refused() -> None:
     ],
 )
 def test_the_size_of_a_space_is_a_line(params: dict[str, str], line: str) -> None:
-    assert space_of(params=params).size_line(look) == line
+    assert size_line(space_of(params=params), look) == line
 
 
 def test_examples_are_the_same_for_the_same_seed_and_lie_inside() -> None:
     space = space_of(params={"network.rank": "4,8", "noise.offset": "interval(0,0.1)"})
-    found = space.examples(5, 1, look)
-    assert found == space.examples(5, 1, look) != space.examples(5, 2, look)
+    found = drawn(space, 5, 1, look)
+    assert found == drawn(space, 5, 1, look) != drawn(space, 5, 2, look)
     assert len(found) == 5
     assert all(one["network.rank"] in (4, 8) and 0 <= one["noise.offset"] <= 0.1 for one in found)  # type: ignore[operator]
-    assert len(space_of(params={"network.rank": "4,8"}).examples(5, 0, look)) == 2
+    assert len(drawn(space_of(params={"network.rank": "4,8"}), 5, 0, look)) == 2
 
 
 def test_a_space_goes_through_json_and_its_differences_are_lines() -> None:
@@ -113,7 +115,7 @@ KEYS = ("seed", "network.rank", "training.steps", "dataset.batch_size")
 def test_a_grid_has_every_combination_once(values: list[list[int]]) -> None:
     params = {key: ",".join(map(str, choices)) for key, choices in zip(KEYS, values, strict=False)}
     space = read_space(config_of(params=params), [], GROUPS)
-    found = space.grid(look)
+    found = grid_of(space, look)
     size = 1
     for choices in values:
         size *= len(choices)
@@ -133,9 +135,9 @@ def test_settings_name_exactly_the_dimensions_that_exist_under_them(seed: int) -
             "model.prediction=v": {"noise.offset": "0,0.1"},
         },
     )
-    grid = space.grid(look)
+    grid = grid_of(space, look)
     assert len(grid) == (2 * (3 + 1) + 2) * (1 + 2)
-    for found in space.examples(3, seed, look):
+    for found in drawn(space, 3, seed, look):
         assert found in grid
         assert ("seed" in found) == (found.get("optimizer.args.fast") is True)
         assert ("noise.offset" in found) == (found["model"] == "sd15")

@@ -11,6 +11,7 @@ from work_toys import CONF, composer_of, hydras_own, plan_of, sweep_file
 
 from engine.compose.load import load
 from engine.compose.run_id import identity, plain_values
+from sweeper.space.walking import candidates_of
 from sweeper.work.composer import Composer
 
 SETTINGS: list[Mapping[str, object]] = [
@@ -119,7 +120,7 @@ def test_a_key_that_is_not_there_is_a_key_error_each_time(key: str) -> None:
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")))
 def test_a_trial_of_a_shipped_sweep_is_the_same_run_without_the_sweeps_file(name: str) -> None:
     plan = plan_of(f"sweep={name}", "training.steps=10")
-    candidates = plan.space.candidates(plan.composer.look)
+    candidates = candidates_of(plan.space, plan.composer.look)
     assert len(candidates) > 3
     bare = composer_of("network.rank=4,8")  # a sweep of no file, to compose without one
     for settings in candidates[:: max(1, len(candidates) // 3)]:

@@ -15,6 +15,7 @@ from engine.config.outcome import Outcome
 from engine.training.result import TrainResult
 from evaluation.records import Direction, Measurement, Scope, Score, Scores
 from sweeper.config import Direction as Way
+from sweeper.space.walking import candidates_of
 from sweeper.study.records import Phase, TrialRecord, TrialState
 from sweeper.work.command import command_of
 from sweeper.work.confirming import confirmation_overrides
@@ -277,7 +278,7 @@ def test_the_command_of_a_trial_is_taken_by_the_guard_and_is_the_same_run(sweep:
     from engine.compose.run_id import identity
 
     plan = plan_of(f"sweep={sweep}")
-    settings = plan.space.candidates(plan.composer.look)[-1]
+    settings = candidates_of(plan.space, plan.composer.look)[-1]
     overrides = plan.composer.explicit(plan.composer.overrides(settings, "training.threads=1"))
     words = shlex.split(command_of(overrides, device="cpu"))[2:]
     argv = check_overrides(words, CONF)

@@ -10,6 +10,7 @@ from work_toys import composer_of, plan_of, sweep_file
 
 from engine.config import ConfigError
 from sweeper.config import ConfirmConfig, Direction, SweeperConfig
+from sweeper.space.grid import grid_of
 from sweeper.work.defaults import values_of
 from sweeper.work.dry_run import plan_lines
 
@@ -75,7 +76,7 @@ def test_budget_is_shared_between_search_and_confirmation(
 def test_comma_lists_alone_are_a_grid_that_is_counted_and_confirms_nothing() -> None:
     plan = plan_of("optimizer=adamw,prodigy", "network.rank=4,16,8", "seed=1,2")
     assert plan.is_grid and plan.num_trials == plan.num_search == 12
-    assert plan.space.grid(plan.composer.look)[:3] == [
+    assert grid_of(plan.space, plan.composer.look)[:3] == [
         {"optimizer": "adamw", "network.rank": 4, "seed": 1},
         {"optimizer": "adamw", "network.rank": 4, "seed": 2},
         {"optimizer": "adamw", "network.rank": 16, "seed": 1},
