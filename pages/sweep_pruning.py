@@ -36,10 +36,11 @@ def _summary(pruning: SweepPruning) -> str:
     if not count:
         words = f"No trial was stopped early by {pruning.signal}."
     else:
+        time = f" and about {duration(pruning.saved_seconds)} of training" if pruning.saved_seconds else ""
         words = (
             f"{count} trial{'s' * (count != 1)} {'were' if count != 1 else 'was'} stopped early by "
             f"{pruning.signal}: {pruning.saved_steps:,} steps ({100 * pruning.share_of_steps:.0f} % of the "
-            f"search) and about {duration(pruning.saved_seconds)} saved."
+            f"search){time} saved."
         )
     rule = f' <span class="soft">{escape(pruning.rule)}</span>' if pruning.rule else ""
     return f"<p>{escape(words)}{rule}</p>"

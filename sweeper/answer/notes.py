@@ -33,9 +33,10 @@ def details_of(facts: Facts, said: Said, pruned: Pruned) -> Iterator[str]:
     elif facts.importances.reason and facts.ranking:
         yield f"no importances: {facts.importances.reason}"
     if pruned.trials:
-        count, saved = len(facts.record.trials), seconds_words(pruned.saved_seconds)
+        count = len(facts.record.trials)
+        saved = f" and {seconds_words(pruned.saved_seconds)} of training" if pruned.saved_seconds else ""
         share = f"{pruned.saved_steps} steps ({100 * pruned.share_of_steps:.0f} % of the search)"
-        yield f"{len(pruned.trials)} of {trials_words(count)} pruned: {share} and {saved} saved"
+        yield f"{len(pruned.trials)} of {trials_words(count)} pruned: {share}{saved} saved"
 
 
 def notices_of(facts: Facts, said: Said, rule: WinnerRule, checks: Sequence[SignalCheck]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What pruning stopped and saved, and whether its signal ranks the trials as the objectives do."""
 
 from collections.abc import Mapping, Sequence
-from statistics import correlation
+from statistics import correlation, median
 
 from engine.config.outcome import Outcome
 from sweeper.answer.pareto import SIGNS, complete_trials
@@ -16,9 +16,19 @@ MAX_STEPS = 12  # of the steps that are checked, beside those at which trials we
 
 
 def pruned_of(record: StudyRecord) -> Pruned:
-    """The trials that the pruner stopped; not those that found too little memory."""
+    """The trials that the pruner stopped, not those that found too little memory; and what that saved.
+
+    Saved are the steps that were not done, at the trial's own time a step: what the training loop alone took,
+    over the steps of the trial's last start. Loading, encoding, the looks at the validation loss, drawing and
+    scoring are not in it: a trial that stops early has hardly any steps to spread its fixed costs over, and
+    would seem to save many times what it does. The true saving is a little larger: a stopped trial is not
+    drawn and scored either. A trial whose time a step is not known (a study of an earlier version) takes the
+    median of the others'; where none is known, 0 seconds are claimed.
+    """
     stopped = [trial for trial in record.trials if trial.outcome is Outcome.pruned]
-    trials = tuple(_pruned(trial) for trial in stopped)
+    known = [trial.step_seconds for trial in record.trials if trial.step_seconds > 0]
+    usual = median(known) if known else 0.0
+    trials = tuple(_pruned(trial, usual) for trial in stopped)
     saved = sum(one.total_steps - one.step for one in trials)
     trained = sum(trial.steps_done for trial in record.trials)
     return Pruned(
@@ -84,15 +94,15 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | No
     return correlation(_ranks(one), _ranks(other))
 
 
-def _pruned(trial: TrialRecord) -> PrunedTrial:
+def _pruned(trial: TrialRecord, usual: float) -> PrunedTrial:
+    """usual: seconds of a step where the trial's own are not known."""
     left = max(0, trial.total_steps - trial.steps_done)
-    pace = trial.seconds / trial.steps_done if trial.steps_done else 0.0
     return PrunedTrial(
         number=trial.number,
         step=min(trial.steps_done, trial.total_steps),
         total_steps=trial.total_steps,
         signal=trial.reports[-1][1] if trial.reports else None,
-        saved_seconds=left * pace,
+        saved_seconds=left * (trial.step_seconds or usual),
     )
 
 

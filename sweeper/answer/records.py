@@ -91,7 +91,7 @@ class PrunedTrial:
     step: int  # at which it stopped
     total_steps: int
     signal: float | None  # the last value that was looked at
-    saved_seconds: float  # the rest of its steps, at its own seconds a step
+    saved_seconds: float  # the rest of its steps, at its own time a training step
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -100,7 +100,7 @@ class Pruned:
 
     trials: tuple[PrunedTrial, ...] = ()
     saved_steps: int = 0
-    saved_seconds: float = 0.0
+    saved_seconds: float = 0.0  # of training; 0 where no trial's time a step is known
     share_of_steps: float = 0.0  # saved steps / all steps that the search would have trained
 
 

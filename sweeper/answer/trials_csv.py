@@ -19,6 +19,7 @@ _FIXED = (
     "seed",
     "seconds",
     "gpu_seconds",
+    "step_seconds",
     "steps_done",
     "total_steps",
     "peak_memory_bytes",

@@ -79,6 +79,7 @@ class TrialRecord:
     steps_done: int = 0
     total_steps: int = 0
     seconds: float = 0.0  # of training, drawing and scoring, of all its starts together
+    step_seconds: float = 0.0  # of one training step alone, as its last start measured it; 0 = not known
     gpu_seconds: float = 0.0  # the same where a GPU was used, else 0
     peak_memory_bytes: int = 0
     weights: Path | None = None  # the LoRA file

@@ -15,11 +15,17 @@ END_STATES = (TrialState.complete, TrialState.pruned, TrialState.failed)
 OUT_OF_MEMORY = "memory"  # the constraint that a trial breaks which needs more than there is
 
 
-def ended_record(plan: SweepPlan, record: TrialRecord, ended: Ended, *, device: str) -> TrialRecord:
-    """The record as it is told; never with a value that was not measured."""
+def ended_record(
+    plan: SweepPlan, record: TrialRecord, ended: Ended, *, device: str, first_step: int = 0
+) -> TrialRecord:
+    """The record as it is told; never with a value that was not measured.
+
+    first_step  where the last start of the trial went on from
+    """
     record = replace(record, outcome=ended.outcome, cause=ended.cause)
     if ended.result is not None:
         record = _with_result(record, ended.result, device)
+        record = replace(record, step_seconds=_step_seconds(record, ended.result, first_step))
     if ended.outcome is Outcome.completed and ended.result is not None:
         return _scored(plan, record, ended.result)
     if ended.outcome is Outcome.pruned:
@@ -37,6 +43,13 @@ def _with_result(record: TrialRecord, result: TrainResult, device: str) -> Trial
         gpu_seconds=record.seconds if device.startswith("cuda") else 0.0,
         peak_memory_bytes=result.peak_memory_bytes,
     )
+
+
+def _step_seconds(record: TrialRecord, result: TrainResult, first_step: int) -> float:
+    """The training loop's own time over the steps of this start; without any, what was known before."""
+    steps = result.steps_done - first_step
+    seconds = result.seconds_by_phase.get("training", 0.0)
+    return seconds / steps if steps > 0 and seconds > 0 else record.step_seconds
 
 
 def _scored(plan: SweepPlan, record: TrialRecord, result: TrainResult) -> TrialRecord:

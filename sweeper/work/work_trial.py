@@ -49,6 +49,7 @@ class TrialWork:
     _began: float = field(default_factory=time.monotonic)
     _device: str = ""
     _is_training: bool = False
+    _first_step: int = 0  # where this start went on from
     _seed: int = 0
 
     def run(self) -> str | None:
@@ -80,6 +81,7 @@ class TrialWork:
             if halved is not None:
                 self.record = replace(self.record, notes=(*self.record.notes, HALVED))
                 _forget_attempt(self.record.folder)
+                self._is_training, self._first_step = False, 0
                 gc.collect()
                 ended = self._attempt(halved, lease)
         return ended
@@ -171,8 +173,8 @@ class TrialWork:
             self.status.activity(moment.doing)
             return
         if not self._is_training:
-            self._is_training = True
-            self.status.resume(moment.step - 1, moment.total_steps)
+            self._is_training, self._first_step = True, moment.step - 1
+            self.status.resume(self._first_step, moment.total_steps)
         lease.moved(moment.step, moment.total_steps)
         self.status.step(moment.step, moment.loss or 0.0)
 
@@ -204,7 +206,9 @@ class TrialWork:
             done = ended.result.steps_done if ended.result is not None else self.record.steps_done
             self.queue.give_back(self.claim, replace(self.record, steps_done=done))
             return None if lost is not None else (ended.cause or "stopped")
-        self.record = ended_record(self.plan, self.record, ended, device=self._device)
+        self.record = ended_record(
+            self.plan, self.record, ended, device=self._device, first_step=self._first_step
+        )
         assert self.record.state in END_STATES
         before_end(self.session, self.claim, self.record)
         if self.queue.tell(self.claim, self.record):

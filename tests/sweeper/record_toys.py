@@ -70,6 +70,7 @@ def toy_trial(
         steps_done=done,
         total_steps=150,
         seconds=30.0 * done / 150,
+        step_seconds=0.2,
         peak_memory_bytes=400_000_000,
         weights=FOLDER / "trials" / f"{number:04d}" / "toy.safetensors" if is_complete else None,
         weights_sha256=f"{number:064x}" if is_complete else None,

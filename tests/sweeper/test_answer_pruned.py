@@ -47,8 +47,9 @@ def test_what_never_varies_has_no_correlation() -> None:
 
 
 def test_a_pruned_trial_saves_the_rest_of_its_steps_at_its_own_pace() -> None:
-    """50 of 150 steps in 10 seconds: 100 steps at .2 s."""
-    record = toy_study([toy_trial(0), toy_trial(1, outcome=Outcome.pruned)])
+    """50 of 150 steps at .2 s: 100 steps, 20 s, whatever loading, validation and drawing took."""
+    stopped = replace(toy_trial(1, outcome=Outcome.pruned), seconds=60.0)  # 50 of them fixed costs
+    record = toy_study([toy_trial(0), stopped])
     pruned = pruned_of(record)
     assert [(one.number, one.step, one.total_steps) for one in pruned.trials] == [(1, 50, 150)]
     assert (pruned.saved_steps, pruned.saved_seconds) == (100, pytest.approx(20.0))
@@ -61,10 +62,18 @@ def test_a_trial_without_memory_was_not_pruned_for_its_signal() -> None:
     assert pruned_of(record).share_of_steps == 0.0
 
 
-def test_a_trial_pruned_before_its_first_step_saves_no_seconds() -> None:
-    stopped = replace(toy_trial(0, outcome=Outcome.pruned), steps_done=0, reports=())
+def test_no_seconds_are_claimed_where_no_trial_knows_its_time_a_step() -> None:
+    stopped = replace(toy_trial(0, outcome=Outcome.pruned), steps_done=0, step_seconds=0.0, reports=())
     (one,) = pruned_of(toy_study([stopped])).trials
     assert (one.saved_seconds, one.signal) == (0.0, None)
+
+
+def test_a_trial_whose_time_a_step_is_not_known_takes_the_median_of_the_others() -> None:
+    """100 steps at .3 s, the median of .1, .3 and .4."""
+    paces = {0: 0.1, 1: 0.3, 2: 0.4}
+    known = [replace(toy_trial(number), step_seconds=pace) for number, pace in paces.items()]
+    stopped = replace(toy_trial(3, outcome=Outcome.pruned), step_seconds=0.0)
+    assert pruned_of(toy_study([*known, stopped])).saved_seconds == pytest.approx(30.0)
 
 
 def test_a_falling_loss_for_a_rising_objective_is_a_correlation_of_one() -> None:

@@ -111,6 +111,22 @@ def test_a_completed_trial_has_its_values_scores_bounds_and_the_hash_of_its_file
     assert record.peak_memory_bytes == 2_500_000_000
 
 
+@pytest.mark.parametrize(("first_step", "seconds"), [(0, 0.6), (6, 1.5), (10, 0.0)])
+def test_a_step_takes_what_the_loop_of_the_last_start_took(
+    tmp_path: Path, first_step: int, seconds: float
+) -> None:
+    """6 s of training for the steps from the first to the tenth; 20 s of the trial went elsewhere."""
+    plan = plan_for({"likeness": Way.maximize})
+    record = TrialRecord(
+        number=3, phase=Phase.search, state=TrialState.running, folder=tmp_path, seconds=26.0
+    )
+    phases = {"loading": 9.0, "validation": 3.0, "training": 6.0}
+    result = result_in(tmp_path, outcome=Outcome.pruned, seconds_by_phase=phases)
+    back = Ended(outcome=Outcome.pruned, cause="behind", result=result)
+    found = ended_record(plan, record, back, device="cpu", first_step=first_step)
+    assert found.step_seconds == pytest.approx(seconds)
+
+
 def test_what_the_run_itself_measured_can_be_an_objective(tmp_path: Path) -> None:
     folder = scored_folder(tmp_path, score("likeness", 0.75), score("health", 1.0))
     record = ended(
