@@ -13,6 +13,7 @@ from engine.compose.options import FREE_FORM, Option, did_you_mean, find_option,
 from engine.compose.register import NETWORKS
 from engine.compose.sweep_options import GROUPS, SECTION, WHOLE_CONFIG, sweeper_problems
 from engine.config import LoRAConfig, NetworkConfig
+from engine.models.places import WEIGHTS_ENDING
 
 _GLOBAL = re.compile(r"^#\s*@package\s+_global_\s*$", re.MULTILINE)  # the file is of the whole config
 _SCHEMA = re.compile(r"/schema/network/(\w+)@_here_")
@@ -63,6 +64,8 @@ def group_problem(group: str, name: object, folders: ConfFolders) -> str | None:
         return None
     if not isinstance(name, str):
         return f"give one of {', '.join(names)}. Single options are written {group}.option=value."
+    if group == "model" and ("/" in name or name.endswith(WEIGHTS_ENDING)):
+        return f"no recipe of conf/model. Weights are given beside one, as model.checkpoint={name}."
     return f"unknown choice{did_you_mean(name, names)}"
 
 

@@ -15,6 +15,7 @@ from engine.config import NetworkConfig, RunConfig
 
 FREE_FORM = "optimizer.args"  # the one mapping whose keys are not fields: arguments of the optimizer's class
 
+_MOST_BEGUN = 3  # choices that begin with a word and are offered for it
 _SWITCHES = ("true", "false", "yes", "no", "on", "off", "1", "0")
 
 
@@ -98,9 +99,13 @@ def is_list(option: Option) -> bool:
 
 
 def did_you_mean(word: str, choices: Sequence[str], label: str = "one of") -> str:
-    """' (did you mean x?)', or the choices where none is near."""
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]}?)" if near else f" ({label} {', '.join(choices)})"
+    """' (did you mean x?)', or the choices where none is near; capitals do not matter."""
+    lowered = {choice.lower(): choice for choice in choices}
+    begun = [choice for small, choice in lowered.items() if small.startswith(word.lower()) and word]
+    near = [] if begun else difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    meant = begun if len(begun) <= _MOST_BEGUN else []
+    meant = meant or [lowered[one] for one in near]
+    return f" (did you mean {' or '.join(meant)}?)" if meant else f" ({label} {', '.join(choices)})"
 
 
 def describe(hint: Any) -> str:

@@ -21,7 +21,7 @@ from engine.compose.ranges import out_of_range
 from engine.compose.show import show
 from engine.compose.side_rule import side_rule
 from engine.compose.text_rules import text_lr_rule, text_rule
-from engine.config import MixedPrecision, RunConfig, WandbMode
+from engine.config import Family, MixedPrecision, RunConfig, WandbMode
 from engine.config.model import TOKEN_LENGTHS
 from engine.models.facts import FAMILIES
 
@@ -113,7 +113,8 @@ def sampling_rule(run: RunConfig) -> list[str]:
             f"sampling.seeds={show(sampling.seeds)}: a seed is given twice and would draw the same pictures. "
             "Give each once."
         )
-    if sampling.negative_prompt and sampling.guidance_scale <= 1:
+    is_told = run.model.family is not Family.flux  # there it is refused at any scale
+    if sampling.negative_prompt and sampling.guidance_scale <= 1 and is_told:
         problems.append(
             f"sampling.negative_prompt={sampling.negative_prompt}: without effect at "
             f"sampling.guidance_scale={show(sampling.guidance_scale)}. Raise it, or leave the prompt out."

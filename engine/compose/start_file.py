@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.compose.checkpoint import checkpoint_problems, read_checkpoint
 from engine.compose.show import show
-from engine.config import ConfigError, LoRAConfig, RunConfig, effective_alpha, trained_text
+from engine.config import ConfigError, Family, LoRAConfig, RunConfig, effective_alpha, trained_text
 from engine.config.model import TEXT_GROUPS
 from engine.models.facts import FAMILIES
 from engine.models.layer_words import choose_layers, split_number
@@ -17,6 +17,14 @@ from engine.networks.kohya_names import PREFIXES, kohya_key
 
 _DOWN, _ALPHA = ".lora_down.weight", ".alpha"  # how kohya's keys of a layer end
 _NUMBERS = {"F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i"}
+_VERSIONS = {  # how each family's ss_base_model_version begins, in kohya's files of any age
+    Family.sd1: "sd_v1",
+    Family.sd2: "sd_v2",
+    Family.sdxl: "sdxl",
+    Family.sd3: "sd3",
+    Family.flux: "flux",
+    Family.anima: "anima",
+}
 _ROUNDED = 2**-8  # relative: what bf16 leaves of an alpha
 
 
@@ -26,6 +34,7 @@ class StartFile:
 
     ranks: dict[str, int]
     alphas: dict[str, float]  # a layer without one has its rank
+    version: str | None = None  # kohya's name of the model's kind, where the file has it
     made_with: str | None = None  # the options of the run of ours that gave it several ranks
 
 
@@ -65,7 +74,18 @@ def start_problems(run: RunConfig) -> list[str]:
         problems += _layer_problems(run, network, found)
     else:
         problems += _strength_problems(network, found)
+    if (stranger := _other_family(run, found)) is not None:
+        problems = [stranger]  # its ranks are of no interest
     return [f"{start}: {problem}" for problem in problems]
+
+
+def _other_family(run: RunConfig, found: StartFile) -> str | None:
+    """What is said of a file that tells its family, and is of another; of others the loaded model tells."""
+    families = [family for family, begin in _VERSIONS.items() if (found.version or "").startswith(begin)]
+    if not families or run.model.family in families:
+        return None
+    titles = FAMILIES[families[0]].title, FAMILIES[run.model.family].title
+    return f"a LoRA of {titles[0]}, and this run trains {titles[1]}. Give one of that family."
 
 
 def _strength_problems(network: LoRAConfig, found: StartFile) -> list[str]:
@@ -199,6 +219,7 @@ def read_start_file(path: Path) -> StartFile:
     return StartFile(
         ranks=ranks,
         alphas={layer: alphas.get(layer, float(rank)) for layer, rank in ranks.items()},
+        version=header.get("__metadata__", {}).get("ss_base_model_version"),
         made_with=_made_with(header.get("__metadata__", {})),
     )
 

@@ -75,9 +75,10 @@ def choose_layers(network: LoRAConfig, family: Family, layers: Sequence[NamedT])
     ]
     trained = [choice for choice in choices if choice.rate > 0]
     if not trained:
+        blamed = [f"network.{option}" for option in ("exclude", "learning_rates") if getattr(network, option)]
         raise ConfigError(
-            "network.exclude and network.learning_rates leave no layer that would be trained. "
-            "Take one of them back."
+            f"{' and '.join(blamed)} leave{'s' * (len(blamed) == 1)} no layer that would be trained. "
+            f"Take {'one of them' if len(blamed) > 1 else 'a part of it'} back."
         )
     return trained
 

@@ -11,6 +11,7 @@ from typing import Any
 
 _WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # bytes; others 1
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
+_SHORTEST = 8  # bytes that tell how long the header is
 _VARIANTS = re.compile(r"\.fp16|non_ema")  # in names of files and of indexes that are not the plain ones
 
 
@@ -69,6 +70,8 @@ def read_header(file: Path) -> list[Weight]:
 
 def _header(file: Path) -> dict[str, dict[str, Any]]:
     size = file.stat().st_size
+    if size < _SHORTEST:
+        raise ValueError("empty" if not size else "cut off")
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(_LARGEST_HEADER, size):

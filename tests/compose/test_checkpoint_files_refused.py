@@ -91,6 +91,13 @@ def test_files_that_are_no_base_are_each_named(
     assert words in said(config_of(Family.sd1, file_of(names, tmp_path / "m.safetensors")))
 
 
+@pytest.mark.parametrize(("size", "said"), [(0, "empty"), (7, "cut off")])
+def test_a_file_of_a_few_bytes_says_what_it_is(size: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"0" * size)
+    (problem,) = checkpoint_problems(config_of(Family.sdxl, tmp_path / "m.safetensors"))
+    assert problem.endswith(f"the file is damaged (m.safetensors: {said}). Copy it again.")
+
+
 def test_a_file_that_was_cut_off_is_damaged(tmp_path: Path) -> None:
     file = file_of(FILES[Family.sd1], tmp_path / "m.safetensors")
     file.write_bytes(file.read_bytes()[:-1])

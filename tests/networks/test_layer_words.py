@@ -112,11 +112,23 @@ def test_all_words_that_fit_nothing_are_named_together() -> None:
     assert entries == ["network.include=[upblocks]", "network.ranks=[convs:4]"]
 
 
-@pytest.mark.parametrize("options", [{"exclude": ["attention"]}, {"learning_rates": ["attention:0"]}])
-def test_leaving_nothing_to_train_is_refused(options: dict) -> None:
-    with pytest.raises(ConfigError, match="leave no layer that would be trained"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"exclude": ["attention"]}, "^network.exclude leaves no layer"),
+        ({"learning_rates": ["attention:0"]}, "^network.learning_rates leaves no layer"),
+        (
+            {"exclude": ["up_blocks.0"], "learning_rates": ["up_blocks.1:0"]},
+            "^network.exclude and network.learning_rates leave no layer",
+        ),
+    ],
+)
+def test_leaving_nothing_to_train_is_refused_by_the_options_that_are_given(options: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
         choose_layers(
-            LoRAConfig(layers=[LayerGroup.attention], **options), Family.sd1, [layer("up_blocks.0.a")]
+            LoRAConfig(layers=[LayerGroup.attention], **options),
+            Family.sd1,
+            [layer("up_blocks.0.a"), layer("up_blocks.1.a")],
         )
 
 

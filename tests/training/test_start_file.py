@@ -77,6 +77,30 @@ def test_an_alpha_is_read_in_any_dtype(tmp_path: Path, dtype: torch.dtype) -> No
     assert start_problems(composed(given(path), "network.rank=2", "network.alpha=5.4")) != []
 
 
+def test_a_lora_of_another_family_is_refused_before_weights_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    down = {"lora_unet_a.lora_down.weight": torch.ones(2, 3)}
+    options = (given(path), "network.rank=2", "network.alpha=2")
+    for version in ("sdxl_base_v1-0", "sdxl_base_v0-9"):
+        save_file(down, path, {"ss_base_model_version": version})
+        assert start_problems(composed(*options)) == [
+            f"{given(path)}: a LoRA of Stable Diffusion XL, and this run trains Stable Diffusion 1. "
+            "Give one of that family."
+        ]
+        assert start_problems(composed("model=pony", *options)) == []
+    for version in ("sd_v1", "sd_v1_v", "one that is not known"):
+        save_file(down, path, {"ss_base_model_version": version})
+        assert start_problems(composed(*options)) == []
+
+
+def test_every_family_has_the_beginning_of_its_own_version() -> None:
+    from engine.compose.start_file import _VERSIONS
+
+    for family, facts in FAMILIES.items():
+        fitting = [one for one, begin in _VERSIONS.items() if facts.kohya_version.startswith(begin)]
+        assert fitting == [family]
+
+
 def test_what_is_no_lora_is_refused(tmp_path: Path) -> None:
     def problem(path: Path) -> str:
         (found,) = start_problems(composed(given(path)))
