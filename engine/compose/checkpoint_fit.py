@@ -11,7 +11,7 @@ from engine.models.locate import find_checkpoint
 from engine.models.places import find_places, lies_in_parts
 
 _LATENTS_A_TOKEN = {Family.flux: 4}  # 2 x 2 of them are one input; other denoisers read them one by one
-_NO_GUIDANCE = (0.0, 1.0)  # the first as diffusers' examples have it, the second as elsewhere
+_SCHNELL = "flux_schnell"  # the recipe of a transformer without an input for guidance
 
 
 def fit_problems(run: RunConfig) -> list[str]:
@@ -22,7 +22,7 @@ def fit_problems(run: RunConfig) -> list[str]:
 def scale_problems(run: RunConfig) -> list[str]:
     """A guidance scale that the checkpoint is not told: FLUX.1-schnell has no input for it."""
     scale, model = run.sampling.guidance_scale, run.model
-    if model.family is not Family.flux or scale in _NO_GUIDANCE or not model.checkpoint:
+    if model.family is not Family.flux or scale == 1.0 or not model.checkpoint:
         return []
     try:
         settings = denoiser_settings(model) if find_checkpoint(model.checkpoint) is not None else {}
@@ -30,9 +30,10 @@ def scale_problems(run: RunConfig) -> list[str]:
         return []
     if not settings or settings.get("guidance_embeds", False):
         return []
+    remedy = "Set sampling.guidance_scale=1" if model.name == _SCHNELL else f"Use model={_SCHNELL}"
     return [
         f"sampling.guidance_scale={show(scale)}: this checkpoint's transformer is not told its guidance, "
-        "as FLUX.1-schnell's is not. Set sampling.guidance_scale=1."
+        f"as FLUX.1-schnell's is not. {remedy}."
     ]
 
 
