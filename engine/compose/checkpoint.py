@@ -215,7 +215,7 @@ def _not_found(name: str) -> str:
     gate = ""
     if name.startswith(GATED):
         gate = (
-            f" Its licence has to be accepted first: open https://huggingface.co/{name}, "
+            f" What its page asks has to be accepted first: open https://huggingface.co/{name}, "
             "then run: hf auth login."
         )
     return (

@@ -7,10 +7,13 @@ from engine.compose.memory import denoiser_settings
 from engine.compose.show import show
 from engine.config import ConfigError, Family, ModelConfig, RunConfig
 from engine.models.facts import FAMILIES
+from engine.models.layouts import shapes_of
 from engine.models.locate import find_checkpoint
 from engine.models.places import find_places, lies_in_parts
+from engine.models.weight_headers import read_header
 
 _LATENTS_A_TOKEN = {Family.flux: 4}  # 2 x 2 of them are one input; other denoisers read them one by one
+_DECODES = ("decoder.conv_in.weight", "decoder.conv1.weight")  # the first layer behind the latents
 _SCHNELL = "flux_schnell"  # the recipe of a transformer without an input for guidance
 
 
@@ -38,14 +41,9 @@ def scale_problems(run: RunConfig) -> list[str]:
 
 
 def _vae_problems(model: ModelConfig) -> list[str]:
-    """A VAE in a folder whose latents the denoiser cannot read; files are told of when they are loaded."""
-    folder = _vae_folder(model)
-    if folder is None or not (folder / "config.json").is_file():
-        return []
-    vae = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    made = vae.get("latent_channels", vae.get("z_dim"))
-    inputs = denoiser_settings(model).get("in_channels")
-    if not isinstance(made, int) or not isinstance(inputs, int):
+    """A VAE whose latents the denoiser cannot read."""
+    made, inputs = _latent_channels(model), denoiser_settings(model).get("in_channels")
+    if made is None or not isinstance(inputs, int):
         return []
     facts, read = FAMILIES[model.family], inputs // _LATENTS_A_TOKEN.get(model.family, 1)
     if made == read:
@@ -53,13 +51,22 @@ def _vae_problems(model: ModelConfig) -> list[str]:
     given = f"model.vae={model.vae}: it" if model.vae else f"model.checkpoint={model.checkpoint}: its vae"
     return [
         f"{given} makes latents of {made} channels, and the {facts.denoiser} reads {read}. "
-        f"Give a VAE of {facts.title}: model.vae=DIR."
+        f"Give a VAE of {facts.title}: model.vae=DIR, or a file."
     ]
 
 
-def _vae_folder(model: ModelConfig) -> Path | None:
-    if lies_in_parts(model):
-        place = find_places(model).parts["vae"]
-        return place.path if place.found is None else None
+def _latent_channels(model: ModelConfig) -> int | None:
+    """Of the VAE: by a folder's settings, or by what the decoder of a file takes; None: it does not say."""
+    place = find_places(model).parts["vae"] if lies_in_parts(model) else None
+    if place is not None and place.found is not None:
+        shapes = shapes_of(read_header(place.path))
+        first = next(
+            (place.found.prefix + name for name in _DECODES if place.found.prefix + name in shapes), ""
+        )
+        return shapes[first][1] if first else None
     base = find_checkpoint(model.checkpoint or "")
-    return None if base is None else base / "vae"
+    folder = place.path if place is not None else (base or Path()) / "vae"
+    config = folder / "config.json"
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    made = settings.get("latent_channels", settings.get("z_dim"))
+    return made if isinstance(made, int) else None

@@ -181,8 +181,9 @@ FAMILIES: dict[Family, FamilyFacts] = {
     ),
 }
 
-# Hub ids, or how they begin, whose licence has to be accepted on their page before they can be fetched.
-GATED: tuple[str, ...] = ("black-forest-labs/FLUX.1-dev", "stabilityai/stable-diffusion-3")
+# How hub ids begin whose licence or conditions have to be accepted on their page before they can be fetched;
+# schnell's licence is free, and its page asks all the same, since April 2025.
+GATED: tuple[str, ...] = ("black-forest-labs/FLUX.1-", "stabilityai/stable-diffusion-3")
 
 _OWN_CLIP = {"vae": "vae", "clip_l": "text_encoder"}
 # Options of ModelConfig that give a part of their own -> the part, for each family.

@@ -195,7 +195,7 @@ def test_an_index_of_the_fp16_files_does_not_hide_the_plain_ones(tmp_path: Path)
         ("black-forest-labs/FLUX.1-dev", True),
         ("stabilityai/stable-diffusion-3.5-medium", True),
         ("stabilityai/stable-diffusion-3-medium-diffusers", True),
-        ("black-forest-labs/FLUX.1-schnell", False),
+        ("black-forest-labs/FLUX.1-schnell", True),
         ("stabilityai/stable-diffusion-xl-base-1.0", False),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from test_checkpoint_families import folder_of
-from toys import composed
+from toys import composed, write_header_only
 
 from engine.compose.checkpoint_fit import fit_problems, scale_problems
 from engine.compose.preflight import disk_problems
@@ -61,8 +61,19 @@ def test_a_vae_of_its_own_is_looked_at_where_it_lies(tmp_path: Path) -> None:
     problems = disk_problems(run_on("sdxl", base, f"model.vae={other}"))
     assert (
         f"model.vae={other}: it makes latents of 16 channels, and the unet reads 4. "
-        "Give a VAE of Stable Diffusion XL: model.vae=DIR."
+        "Give a VAE of Stable Diffusion XL: model.vae=DIR, or a file."
     ) in problems
+
+
+@pytest.mark.parametrize("marker", ["encoder.down.0.block.0.norm1", "encoder.down_blocks.0.resnets.0.norm1"])
+def test_a_vae_in_a_file_is_looked_at_too(marker: str, tmp_path: Path) -> None:
+    base = toy(tmp_path / "sdxl", Family.sdxl, {"in_channels": 4}, {"latent_channels": 4})
+    for channels, said in ((4, False), (16, True)):
+        file = tmp_path / f"{channels}.safetensors"
+        shapes = {f"{marker}.weight": [8], "decoder.conv_in.weight": [8, channels, 3, 3]}
+        write_header_only(file, shapes)
+        problems = disk_problems(run_on("sdxl", base, f"model.vae={file}"))
+        assert any(f"model.vae={file}: it makes latents of 16 channels" in one for one in problems) is said
 
 
 def test_guidance_that_schnell_is_not_told_is_refused(tmp_path: Path) -> None:
