@@ -81,7 +81,6 @@ class LoRALinear(LoRALayer):
         """x [B, ..., in] -> [B, ..., out], in the dtype that the base gives."""
         if not self.enabled:
             return self.base(x)
-        x = _autocast(x)
         rows = x.reshape(-1, x.shape[-1])
         y = self.base(rows)
         down, up = self._cast_matrices(y.dtype)
@@ -105,7 +104,6 @@ class LoRAConv2d(LoRALayer):
         """x [B, in, H, W] -> [B, out, H', W'], in the dtype that the base gives."""
         if not self.enabled:
             return self.base(x)
-        x = _autocast(x)
         y = self.base(x)
         down, up = self._cast_matrices(y.dtype)
         inputs = self._drop(x)
@@ -155,12 +153,6 @@ def _joined_outputs(base: nn.Linear, other: nn.Module) -> int:
     if isinstance(other, nn.Linear) and other.in_features == base.in_features:
         return other.out_features
     raise ValueError(f"one LoRA for several modules needs Linear ones of the same input: {base}, {other}")
-
-
-def _autocast(x: Tensor) -> Tensor:
-    """x in autocast's dtype, so that base and addition share one cast."""
-    kind = x.device.type
-    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 def _slots_to_channels(x: Tensor, slots: int) -> Tensor:
