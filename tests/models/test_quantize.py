@@ -31,6 +31,7 @@ from engine.config import (
 from engine.models.checkpoint import load_family
 from engine.models.facts import FAMILIES
 from engine.models.family import Conditioning, ModelFamily
+from engine.models.placing import place_denoiser
 from engine.networks.lora import attach_lora
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -54,7 +55,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def loaded(model: ModelConfig, how: Quantize) -> ModelFamily:
-    return load_family(model, device=DEVICE, dtype=torch.float32, quantize=how)
+    family = load_family(model, device=DEVICE, dtype=torch.float32, quantize=how)
+    place_denoiser(family.denoiser(), DEVICE)
+    return family
 
 
 def predicted(family: ModelFamily) -> torch.Tensor:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.config.outcome import Outcome
+from engine.networks.files import read_lora
 from engine.training.result import TrainResult
 from tests.data.real_photographs import write_photographs
 from tests.models.tiny_flux import write_tiny_flux
@@ -91,3 +93,21 @@ def test_the_fixed_loss_of_given_weights_is_one_whatever_levels_and_weights_are_
         varied = _train(desk, tmp_path / "varied", "flux_dev", *quick, *option.split()).val_losses
         assert varied[0] == plain[0]  # untrained
         assert varied[-1] != plain[-1], option  # trained otherwise
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_swapped_blocks_learn_the_same_and_every_part_comes_in_its_turn(
+    desk: Path, tmp_path: Path
+) -> None:
+    quick = ("training.device=cuda", "training.steps=4", "training.gradient_checkpointing=true")
+    whole = _train(desk, tmp_path / "whole", "flux_dev", *quick)
+    ways = ("memory.blocks_to_swap=3", "memory.unload_encoders=false", "memory.quantize=nf4")
+    found = [_train(desk, tmp_path / str(place), "flux_dev", *quick, way) for place, way in enumerate(ways)]
+    assert {result.outcome for result in (whole, *found)} == {Outcome.completed}
+    assert whole.weights is not None
+    exact = read_lora(whole.weights).state
+    for result in found[:2]:
+        assert result.weights is not None
+        for key, tensor in read_lora(result.weights).state.items():
+            torch.testing.assert_close(tensor, exact[key], rtol=1e-3, atol=1e-5)
