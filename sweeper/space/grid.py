@@ -11,18 +11,21 @@ MOST_SETTINGS = 100_000  # of a grid that is written out
 
 def grid_of(space: Space, look: Look) -> list[dict[str, object]]:
     """All combinations, once each, the last dimension changing first; ConfigError with an interval."""
-    intervals = [dimension.key for dimension in space.dimensions if dimension.choices is None]
-    if intervals:
-        raise ConfigError(
-            [
-                f"{key}: a grid has no intervals. Write choice(a, b), or take another sampler."
-                for key in intervals
-            ]
-        )
+    if problems := interval_problems(space):
+        raise ConfigError(problems)
     found = combinations_of(space, look, most=MOST_SETTINGS)
     if found is None:
         raise ConfigError(f"sampler=grid: more than {MOST_SETTINGS:,} combinations. Search fewer choices.")
     return found
+
+
+def interval_problems(space: Space) -> list[str]:
+    """A sentence for each dimension that no grid can go through."""
+    return [
+        f"{dimension.key}: a grid has no intervals. Write choice(a, b), or take another sampler."
+        for dimension in space.dimensions
+        if dimension.choices is None
+    ]
 
 
 def size_line(space: Space, look: Look | None = None) -> str:

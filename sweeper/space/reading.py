@@ -36,16 +36,8 @@ def read_space(config: SweeperConfig, overrides: Sequence[str], groups: Groups) 
                of the file; `network.rank=8` fixes it, stays an override of every trial, and a note says so
     groups     each config group and its choices
     """
-    state, given = _Reading(groups), dict(_split(text) for text in overrides if split_override(text))
-    for key, value in config.params.items():
-        _add(state, str(key), value)
-    for text, params in config.when.items():
-        _add_conditional(state, str(text), params)
-    for key, value in given.items():
-        if _is_sweep(value):
-            _replace(state, key, value)
-        elif _is_of(state, key):
-            _fix(state, key, value)
+    given = _given(overrides)
+    state = _read_all(config, given, groups)
     start = _start(state, config.start, given)
     if state.problems:
         raise ConfigError(list(dict.fromkeys(state.problems)))
@@ -56,6 +48,36 @@ def read_space(config: SweeperConfig, overrides: Sequence[str], groups: Groups) 
         groups=groups,
         notes=tuple(state.notes),
     )
+
+
+def read_unconditional(config: SweeperConfig, overrides: Sequence[str], groups: Groups) -> Space:
+    """What of a space that is refused can be looked at all the same: dimensions that need no condition."""
+    state = _read_all(config, _given(overrides), groups)
+    return Space(
+        dimensions=tuple(one for one in state.dimensions if one.when is None),
+        fixed=state.fixed,
+        groups=groups,
+    )
+
+
+def _given(overrides: Sequence[str]) -> dict[str, str]:
+    """Key -> value of the command line."""
+    return dict(_split(text) for text in overrides if split_override(text))
+
+
+def _read_all(config: SweeperConfig, given: Mapping[str, str], groups: Groups) -> _Reading:
+    """Everything but the starts; its problems are in it."""
+    state = _Reading(groups)
+    for key, value in config.params.items():
+        _add(state, str(key), value)
+    for text, params in config.when.items():
+        _add_conditional(state, str(text), params)
+    for key, value in given.items():
+        if _is_sweep(value):
+            _replace(state, key, value)
+        elif _is_of(state, key):
+            _fix(state, key, value)
+    return state
 
 
 def _add(state: _Reading, key: str, value: object) -> None:

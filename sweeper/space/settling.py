@@ -29,13 +29,11 @@ def settle(space: Space, look: Look) -> tuple[Space, list[str]]:
             problems.append(found)
         else:
             fallen.append((dimension.key, found))
-    if problems:
-        raise ConfigError(problems)
     settled = replace(space, dimensions=tuple(kept), notes=())
     gone = {key for key, _ in fallen} - {dimension.key for dimension in kept}
     lines = [*space.notes, *(line for key, line in fallen if key in gone)]
     starts = [_without(settings, gone) for settings in space.start]
-    problems = [problem for settings in starts for problem in _start_problems(settled, settings, look)]
+    problems += [problem for settings in starts for problem in _start_problems(settled, settings, look)]
     if problems:
         raise ConfigError(problems)
     distinct: list[Mapping[str, object]] = []

@@ -38,6 +38,22 @@ def open_storage(
     return _open_database(url, folder, patience=patience, wait=wait)
 
 
+def answering_engine(url: str) -> "sqlalchemy.Engine":
+    """Connections to the database of a URL, which answered just now; ConfigError says why it did not."""
+    return _checked_engine(url, 0.0)
+
+
+def open_made(url: str) -> "BaseStorage":
+    """A database whose tables are there already, to be read: nothing is made in it, nor in a folder."""
+    import optuna
+
+    quiet_optuna()
+    try:
+        return optuna.storages.RDBStorage(_with_driver(url), skip_table_creation=True)
+    except RuntimeError as error:  # tables of another version of Optuna
+        raise ConfigError(f"hydra.sweeper.storage={safe_url(url)}: {error}") from error
+
+
 def quiet_optuna() -> None:
     """Keep Optuna's own lines (info, experimental, heartbeat) from the user."""
     import optuna
@@ -61,7 +77,8 @@ def safe_url(url: str) -> str:
     except (ArgumentError, ValueError):
         return f"{url.split('://', 1)[0]}://..."
     secret = {key: "***" for key in parsed.query if "pass" in key.lower()}
-    return parsed.update_query_dict(secret).render_as_string(hide_password=True)
+    shown = parsed.update_query_dict(secret).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")  # as the rest of it is marked, which readers look for
 
 
 def _open_database(url: str, folder: StudyFolder, *, patience: float, wait: bool) -> "BaseStorage":
@@ -69,7 +86,7 @@ def _open_database(url: str, folder: StudyFolder, *, patience: float, wait: bool
     from sweeper.study.lock import file_lock, server_lock
 
     full = _with_driver(url)
-    engine = _checked_engine(full, patience if wait else 0.0)
+    engine = _checked_engine(url, patience if wait else 0.0)
     options: dict[str, object] = {"pool_pre_ping": True}
     if engine.dialect.name == "sqlite":
         options["connect_args"] = {"timeout": 60}  # seconds that another writer is waited for
@@ -113,7 +130,7 @@ def _checked_engine(url: str, patience: float) -> "sqlalchemy.Engine":
 
     shown = f"hydra.sweeper.storage={safe_url(url)}"
     try:
-        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        engine = sqlalchemy.create_engine(_with_driver(url), poolclass=sqlalchemy.NullPool)
     except ImportError as error:
         install = INSTALL.get(url.split(":")[0].split("+")[0], "pip install it")
         raise ConfigError(f"{shown}: its driver is missing ({error}). Run: {install}") from error
@@ -136,7 +153,8 @@ def _checked_engine(url: str, patience: float) -> "sqlalchemy.Engine":
 
 def _refusal(message: str) -> tuple[str, bool]:
     """What a driver's message means and what to do, and whether waiting may help."""
-    first = " ".join(message.strip().splitlines()[-1].split()) if message.strip() else "no reason given"
+    lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
+    first = next((line for line in reversed(lines) if not line.endswith("?")), "no reason given")  # no advice
     lower = message.lower()
     if "password" in lower or "access denied" in lower or "authentication" in lower:
         return "the server refuses this user and password. Put the right ones into the URL.", False

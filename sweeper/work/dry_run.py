@@ -2,14 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from engine.config import ConfigError
 from sweeper.answer.names import settings_words, short_names
 from sweeper.space.grid import size_line
 from sweeper.space.walking import drawn
 from sweeper.study.folder import StudyFolder
 from sweeper.study.read import read_study
-from sweeper.work.plan import SweepPlan
+from sweeper.work.plan import SweepPlan, pruner_words
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from rich.console import Console
 
 NUM_EXAMPLES = 5
@@ -26,12 +28,21 @@ def print_plan(plan: SweepPlan, console: "Console", *, workers: str) -> None:
 
 
 def print_examples(plan: SweepPlan, console: "Console") -> None:
-    """Settings as the sampler may come to, and how long all of it takes where a trial has been timed."""
+    """Settings as the sampler may come to, what a start would find, and how long all of it takes.
+
+    raises  ConfigError where the study of this name is another one, or its storage can't be read
+    """
+    from sweeper.work.standing import standing_of  # imports Optuna, which a refused sweep does without
+
     names = short_names([dimension.key for dimension in plan.space.dimensions])
     console.print("for example", style="bold")
     for settings in drawn(plan.space, NUM_EXAMPLES, plan.settings.sampler.seed, plan.composer.look):
         console.print(f"  {settings_words(settings, names)}", markup=False, highlight=False)
-    console.print(_time(plan), markup=False, highlight=False)
+    standing = standing_of(plan)
+    for line in (f"study {plan.name}: {standing.words}", _time(plan, standing.storage)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if standing.refusal:
+        raise ConfigError(list(standing.refusal))
 
 
 def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
@@ -59,14 +70,6 @@ def plan_lines(plan: SweepPlan) -> list[tuple[str, str]]:
     return lines
 
 
-def pruner_words(plan: SweepPlan) -> str:
-    """Which pruner, on what; or that nothing is pruned."""
-    settings = plan.settings
-    if settings.prune is None or settings.pruner.kind.value == "none" or plan.is_grid:
-        return "none: every trial runs to its end"
-    return f"{settings.pruner.kind.value} on {settings.prune.on}"
-
-
 def _limits(plan: SweepPlan) -> list[str]:
     """What else ends the sweep."""
     budget = plan.settings.budget
@@ -92,11 +95,11 @@ def _dimension_line(plan: SweepPlan, place: int) -> str:
     return f"{dimension.key}: {dimension.low:g} to {dimension.high:g}{scale}{where}"
 
 
-def _time(plan: SweepPlan) -> str:
+def _time(plan: SweepPlan, storage: "BaseStorage | None") -> str:
     """From the trials that the study has already, if it has some."""
     folder = StudyFolder(plan.folder)
-    if folder.exists():
-        done = [trial.seconds for trial in read_study(folder).trials if trial.outcome is not None]
+    if folder.exists() and storage is not None:
+        done = [trial.seconds for trial in read_study(folder, storage).trials if trial.outcome is not None]
         if done:
             mean = sum(done) / len(done)
             minutes = mean * plan.num_trials / 60

@@ -2,10 +2,11 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import unwrap
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.object_type import ObjectType
@@ -20,13 +21,15 @@ from sweeper.answer.confirm import MIN_SEEDS
 from sweeper.config import Direction, SamplerKind, SweeperConfig
 from sweeper.space.grid import grid_of
 from sweeper.space.overrides import overrides_of
-from sweeper.space.reading import read_space
+from sweeper.space.reading import read_space, read_unconditional
 from sweeper.space.settling import settle
 from sweeper.space.space import Space
 from sweeper.study.storage import safe_url
 from sweeper.work.composer import Composer
 from sweeper.work.objectives import objectives_of, required_scores
+from sweeper.work.settings_check import problems_without_a_plan
 
+Result = TypeVar("Result")
 _DEFAULT_TRIALS = 24
 _LONGEST_NAME = 100  # letters; the names of trials are longer, and a file's name has 255 bytes at most
 OWN_KEYS = (
@@ -78,25 +81,25 @@ class SweepPlan:
 
 def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
     """Read everything; raises ConfigError with all that prevents the sweep."""
-    fixed = tuple(text for text in request.arguments if not _is_sweep(text))
-    space = read_space(settings, request.arguments, _groups(request))
-    objectives = objectives_of(settings)
-    kept = tuple(text for text in fixed if _key(text) != "dry_run")
-    shared = (*kept, *overrides_of(space.fixed), *required_scores(objectives))
-    composer = Composer(context=request.context, config=request.config, fixed=shared)
-    space, lines = settle(space, composer.look)
-    is_plain = not settings.params and not settings.when and _is_countable(space)
-    is_grid = is_plain or settings.sampler.kind is SamplerKind.grid
-    if not space.dimensions:
-        raise ConfigError(_nothing_searched(lines))
-    num_trials = settings.budget.trials or _DEFAULT_TRIALS
-    if is_grid:
-        combinations = len(grid_of(space, composer.look))
-        num_trials = min(settings.budget.trials or combinations, combinations)
-    num_search = num_trials - (0 if is_grid else _num_confirmations(settings, num_trials))
-    defaults = composer.run({})
+    problems: list[str] = []
+    groups = _groups(request)
+    objectives = collected(problems, lambda: objectives_of(settings))
+    read = collected(problems, lambda: read_space(settings, request.arguments, groups))
+    composer = _composer(request, read, objectives)
+    settled = None if read is None else collected(problems, lambda: _settled(read, composer))
+    grid = None if settled is None else collected(problems, lambda: _grid(settings, settled[0], composer))
+    defaults = collected(problems, lambda: composer.run({}))
+    if objectives is None or settled is None or grid is None or defaults is None:
+        problems += name_problems(settings.study) if settings.study is not None else []
+        known = settled[0] if settled is not None else read_unconditional(settings, request.arguments, groups)
+        problems += problems_without_a_plan(settings, composer, objectives, known)
+        raise ConfigError(list(dict.fromkeys(problems)))
+    space, lines = settled
     name = _study_name(settings, request, space)
-    _refuse_bad_name(name)
+    num_trials = settings.budget.trials or _DEFAULT_TRIALS
+    if grid.is_grid:
+        num_trials = min(settings.budget.trials or grid.num_combinations, grid.num_combinations)
+    confirming = 0 if grid.is_grid else _num_confirmations(settings, num_trials)
     return SweepPlan(
         name=name,
         folder=Path(settings.folder).absolute() / name,
@@ -106,15 +109,53 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         composer=composer,
         task=unwrap(request.task),  # without what turns a refusal into the end of the program
         objectives=objectives,
-        is_grid=is_grid,
+        is_grid=grid.is_grid,
         num_trials=num_trials,
-        num_search=num_search,
+        num_search=num_trials - confirming,
         defaults=defaults,
         has_own_threads=defaults.training.threads is not None,
         base_facts=_base_facts(defaults, space),
         lines=(*space.notes, *lines),
         command=_typed(request),
     )
+
+
+def collected(problems: list[str], call: Callable[[], Result]) -> Result | None:
+    """What the call gives; where it is refused, None, and its problems join those that are known."""
+    try:
+        return call()
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def _composer(request: Request, space: Space | None, objectives: Mapping[str, Direction] | None) -> Composer:
+    """What composes every trial; with what is known where a part of it is wrong."""
+    fixed = (text for text in request.arguments if not _is_sweep(text) and _key(text) != "dry_run")
+    beneath = overrides_of({} if space is None else space.fixed)
+    shared = (*fixed, *beneath, *required_scores(objectives or {}))
+    return Composer(context=request.context, config=request.config, fixed=shared)
+
+
+def _settled(space: Space, composer: Composer) -> tuple[Space, list[str]]:
+    settled, lines = settle(space, composer.look)
+    if not settled.dimensions:
+        raise ConfigError(_nothing_searched(lines))
+    return settled, lines
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class _Grid:
+    is_grid: bool
+    num_combinations: int = 0
+
+
+def _grid(settings: SweeperConfig, space: Space, composer: Composer) -> _Grid:
+    """Whether every combination is trained once; ConfigError where that is asked for, and can't be."""
+    is_plain = not settings.params and not settings.when and _is_countable(space)
+    if not (is_plain or settings.sampler.kind is SamplerKind.grid):
+        return _Grid(is_grid=False)
+    return _Grid(is_grid=True, num_combinations=len(grid_of(space, composer.look)))
 
 
 def _num_confirmations(settings: SweeperConfig, num_trials: int) -> int:
@@ -128,6 +169,14 @@ def _num_confirmations(settings: SweeperConfig, num_trials: int) -> int:
         if num_settings >= 2:  # the default and one other; what is left over goes to the search
             return num_settings * num_seeds
     return 0
+
+
+def pruner_words(plan: SweepPlan) -> str:
+    """Which pruner, on what; or that nothing is pruned."""
+    settings = plan.settings
+    if settings.prune is None or settings.pruner.kind.value == "none" or plan.is_grid:
+        return "none: every trial runs to its end"
+    return f"{settings.pruner.kind.value} on {settings.prune.on}"
 
 
 def read_settings(config: DictConfig) -> SweeperConfig:
@@ -180,14 +229,15 @@ def _study_name(settings: SweeperConfig, request: Request, space: Space) -> str:
     return f"{request.config.name}-{words}"
 
 
-def _refuse_bad_name(name: str) -> None:
+def name_problems(name: str) -> list[str]:
     """The study's name becomes a folder, a group of wandb, and a key of the storage."""
     is_folder = PurePath(name).name == name.strip() == name and name not in ("", "..")
-    if not is_folder or set(name) & set('\\:*?"<>|') or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise ConfigError(
-            f"hydra.sweeper.study={name}: it names a folder. Use letters, digits, dots and dashes, "
-            f"at most {_LONGEST_NAME}."
-        )
+    if is_folder and not set(name) & set('\\:*?"<>|') and name.isprintable() and len(name) <= _LONGEST_NAME:
+        return []
+    return [
+        f"hydra.sweeper.study={name}: it names a folder. Use letters, digits, dots and dashes, "
+        f"at most {_LONGEST_NAME}."
+    ]
 
 
 def _is_countable(space: Space) -> bool:

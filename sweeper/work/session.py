@@ -20,8 +20,7 @@ from sweeper.study.read import CONFIRM, NOTES, write_ended
 from sweeper.study.samplers import build_sampler
 from sweeper.study.storage import open_storage, safe_url
 from sweeper.work.defaults import values_of
-from sweeper.work.dry_run import pruner_words
-from sweeper.work.plan import SweepPlan
+from sweeper.work.plan import SweepPlan, pruner_words
 
 if TYPE_CHECKING:
     import optuna
@@ -54,19 +53,20 @@ def make_study(plan: SweepPlan, *, threads: int) -> SweepPlan:
         folder.read()  # refuses one of another schema
     storage = open_storage(plan.storage, folder)
     with study_lock(storage, folder, plan.name):
-        existing = _facts_of(storage, plan.name)
-        changes = [] if existing is None else _changes(existing, plan)
+        existing = facts_of(storage, plan.name)
+        changes = [] if existing is None else changes_of(existing, plan)
         if not changes or existing is None:
             _write(plan, folder, storage, existing, threads)
             return plan
-        if plan.settings.on_change is OnChange.extend and not _has_other_objectives(existing, plan):
-            _refuse_other_choices(existing, plan)
+        if plan.settings.on_change is OnChange.extend:
+            if problems := extension_problems(existing, plan, changes):
+                raise ConfigError(problems)
             _note_extension(storage, plan, changes)
             _write(plan, folder, storage, existing, threads)
             return plan
     if plan.settings.on_change is not OnChange.fork:
-        raise ConfigError(_refusal(plan, changes, extends=existing is not None))
-    return make_study(_forked(plan, storage), threads=threads)
+        raise ConfigError(refusal_of(plan, changes))
+    return make_study(forked(plan, storage), threads=threads)
 
 
 def open_session(plan: SweepPlan) -> Session:
@@ -176,7 +176,7 @@ def _study_file(plan: SweepPlan, common: Mapping[str, object]) -> StudyFile:
     )
 
 
-def _facts_of(storage: "BaseStorage", name: str) -> Mapping[str, object] | None:
+def facts_of(storage: "BaseStorage", name: str) -> Mapping[str, object] | None:
     """The attributes of a study of this name that is whole; None: there is none."""
     found = [study for study in storage.get_all_studies() if study.study_name == name]
     if not found or SPACE not in found[0].user_attrs:
@@ -184,7 +184,7 @@ def _facts_of(storage: "BaseStorage", name: str) -> Mapping[str, object] | None:
     return dict(found[0].user_attrs)
 
 
-def _changes(existing: Mapping[str, object], plan: SweepPlan) -> list[str]:
+def changes_of(existing: Mapping[str, object], plan: SweepPlan) -> list[str]:
     """One line for each difference between the study and what is asked for now."""
     space, base = existing[SPACE], existing[BASE]
     assert isinstance(space, dict) and isinstance(base, dict)
@@ -210,12 +210,13 @@ def _note_extension(storage: "BaseStorage", plan: SweepPlan, changes: Sequence[s
     study.set_user_attr(NOTES, [*study.user_attrs.get(NOTES, []), note])
 
 
-def _refuse_other_choices(existing: Mapping[str, object], plan: SweepPlan) -> None:
+def extension_problems(existing: Mapping[str, object], plan: SweepPlan, changes: Sequence[str]) -> list[str]:
+    """Why the study can't be gone on with under on_change=extend; empty: it can."""
+    if _has_other_objectives(existing, plan):
+        return refusal_of(plan, changes)
     space = existing[SPACE]
     assert isinstance(space, dict)
-    problems = cannot_extend(space, json.loads(_text(plan.space.facts())))
-    if problems:
-        raise ConfigError(problems)
+    return cannot_extend(space, json.loads(_text(plan.space.facts())))
 
 
 def _changed(key: str, old: object, new: object) -> list[str]:
@@ -235,9 +236,10 @@ def _plain_objectives(plan: SweepPlan) -> dict[str, str]:
     return {name: Direction(way).value for name, way in plan.objectives.items()}
 
 
-def _refusal(plan: SweepPlan, changes: Sequence[str], *, extends: bool) -> list[str]:
+def refusal_of(plan: SweepPlan, changes: Sequence[str]) -> list[str]:
+    """Why a study of this name is not gone on with, what to do, and each difference."""
     ways = "hydra.sweeper.on_change=fork starts one beside it, hydra.sweeper.study=... names another."
-    if extends and not any(line.startswith("objectives:") for line in changes):
+    if not any(line.startswith("objectives:") for line in changes):
         ways = f"hydra.sweeper.on_change=extend goes on all the same, {ways}"
     return [
         f"hydra.sweeper.study={plan.name}: a study of this name has other trials, not to be compared. {ways}",
@@ -245,14 +247,14 @@ def _refusal(plan: SweepPlan, changes: Sequence[str], *, extends: bool) -> list[
     ]
 
 
-def _forked(plan: SweepPlan, storage: "BaseStorage") -> SweepPlan:
+def forked(plan: SweepPlan, storage: "BaseStorage") -> SweepPlan:
     """The same plan under the first free name: <name>-2, <name>-3; one that fits is gone on with."""
     number = 2
     while True:
         name = f"{plan.name}-{number}"
         fork = replace(plan, name=name, folder=plan.folder.parent / name)
-        found = _facts_of(_storage_of(fork, storage), name)
-        if found is None or not _changes(found, fork):
+        found = facts_of(_storage_of(fork, storage), name)
+        if found is None or not changes_of(found, fork):
             return fork
         number += 1
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.compose.refusal import INTERRUPTED
+from engine.config import ConfigError
 from sweeper.work.check import check_sweep
 from sweeper.work.dry_run import print_examples, print_plan
 from sweeper.work.full_disk import is_full_disk
 from sweeper.work.places import num_workers, threads_of_a_trial, workers_words
-from sweeper.work.plan import Request, SweepPlan, plan_sweep, read_settings
+from sweeper.work.plan import Request, SweepPlan, collected, plan_sweep, read_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +32,11 @@ def run_sweep(request: Request) -> None:
     from rich.console import Console
 
     settings = read_settings(request.config)
-    workers = num_workers(request.config, settings)
-    plan = check_sweep(plan_sweep(request, settings))
+    problems: list[str] = []
+    workers = collected(problems, lambda: num_workers(request.config, settings))
+    plan = collected(problems, lambda: check_sweep(plan_sweep(request, settings)))
+    if workers is None or plan is None:
+        raise ConfigError(list(dict.fromkeys(problems)))
     console = Console(file=sys.stdout)
     print_plan(plan, console, workers=workers_words(request.config, workers))
     if request.config.dry_run:

@@ -52,7 +52,9 @@ def test_a_confirmed_gain_is_said_with_its_spread_and_its_cause() -> None:
     assert (answer.winner_seeds, answer.search_best, answer.has_baseline) == (3, 7, True)
     assert answer.counts == {"completed": 14, "pruned": 3, "diverged": 1}
     assert "adherence +0.00000 ± 0.00157 over 3 seeds: within the noise" in answer.details
-    assert "3 of 18 trials pruned: 300 steps (12 % of the search) and 60 s of training saved" in answer.details
+    assert (
+        "3 of 18 trials pruned: 300 steps (12 % of the search) and 60 s of training saved" in answer.details
+    )
 
 
 def test_a_gain_within_the_noise_is_none() -> None:

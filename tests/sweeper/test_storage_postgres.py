@@ -11,6 +11,7 @@ from study_toys import open_study, start_worker, told_by
 
 from engine.config import ConfigError
 from sweeper.study.folder import StudyFolder
+from sweeper.study.peek import peek, storage_problems
 from sweeper.study.storage import open_storage
 
 pytestmark = pytest.mark.slow
@@ -37,6 +38,25 @@ def test_four_workers_share_sixty_trials_and_none_is_lost_or_doubled(
     told = sorted(number for worker in workers for number in told_by(worker))
     assert told == list(range(60))
     assert ends_of(root, server.url) == {"COMPLETE": 60}
+
+
+def test_a_look_at_a_server_makes_no_table_and_finds_a_study_that_is_there(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    import sqlalchemy
+
+    make_database(server, "looked_at")
+    url = server.url.replace("/postgres", "/looked_at")
+    folder = StudyFolder(tmp_path / "looked-at")
+    assert storage_problems(url) == [] and peek(url, folder) is None
+    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    assert sqlalchemy.inspect(engine).get_table_names() == []
+    engine.dispose()
+    study, _ = open_study(tmp_path / "made", url)
+    found = peek(url, folder)
+    assert found is not None
+    assert [one.study_name for one in found.get_all_studies()] == [study.study_name]
+    assert not folder.root.exists()
 
 
 def test_a_server_killed_for_ten_seconds_costs_nothing(server: PostgresServer, tmp_path: Path) -> None:

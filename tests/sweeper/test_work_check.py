@@ -96,6 +96,81 @@ def test_all_problems_of_all_candidates_and_of_the_sweep_come_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        (
+            (
+                "+sweep=quick",
+                "hydra.sweeper.study=a/b",
+                "hydra.sweeper.prune.on=likeness",
+                "training.steps=-3",
+            ),
+            ["hydra.sweeper.prune.on", "hydra.sweeper.study", "training.steps"],
+        ),
+        (
+            (
+                "+sweep=lora",
+                "sampler=grid",
+                "hydra.sweeper.prune.eta=1",
+                "hydra.sweeper.storage=sqlite:////nowhere/x.db",
+                "force=true",
+                "dataset.path=/nowhere",
+            ),
+            [
+                "optimizer.lr",
+                "noise.offset",
+                "hydra.sweeper.storage",
+                "hydra.sweeper.prune",
+                "force",
+                "dataset.path",
+            ],
+        ),
+        (
+            ("network.rank=choice(4,4)", "optimizer.lr=interval(-1,1)", "hydra.sweeper.lease=2", "seed=1,1"),
+            ["network.rank", "seed", "hydra.sweeper.lease", "optimizer.lr"],
+        ),
+        (
+            (
+                "network.rank=0,8",
+                "hydra.sweeper.folder=",
+                "hydra.sweeper.winner=foo",
+                "dataset.path=/nowhere",
+            ),
+            ["hydra.sweeper.winner", "hydra.sweeper.folder", "network.rank", "dataset.path"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_space_objectives_sweep_run_and_disk_is_told_at_once(
+    typed: tuple[str, ...], keys: list[str]
+) -> None:
+    assert [problem.split(":")[0].split("=")[0] for problem in problems_of(*typed)] == keys
+
+
+def test_the_launchers_problems_stand_beside_those_of_the_sweep() -> None:
+    with pytest.raises(ConfigError) as caught:
+        run_sweep(request_of("network.rank=0,8", "hydra.sweeper.workers=3"))
+    assert [problem.split("=")[0] for problem in caught.value.problems] == [
+        "hydra.sweeper.workers",
+        "network.rank",
+    ]
+
+
+def test_what_only_pruning_needs_is_not_asked_of_a_grid() -> None:
+    plan = check_sweep(plan_of(*GRID, "training.validate_every=0"))
+    assert plan.is_grid
+
+
+def test_conditions_and_starts_are_wrong_together() -> None:
+    def change(settings: SweeperConfig) -> None:
+        settings.params = {"network.rank": "choice(4,8)"}
+        settings.when = {"network.rank=5": {"optimizer.lr": "choice(1e-3,1e-2)"}}
+        settings.start = [{"network.rank": 6}]
+
+    found = told("seed=1,2", change=change)
+    assert [problem.split(":")[0] for problem in found] == ["when 'network.rank=5'", "start network.rank=6"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "advice"),
@@ -253,8 +328,9 @@ def test_a_dry_run_prints_the_plan_and_five_examples_and_makes_no_study(
     lines = [line.strip() for line in printed.splitlines()]
     assert "4 settings x 1 interval" in printed and "8 to search" in printed
     examples = lines[lines.index("for example") + 1 :]
-    assert len(examples) == 6 and all("rank" in line and "lr" in line for line in examples[:5])
-    assert examples[5] == "no trial has been timed yet: how long it takes is not known"
+    assert len(examples) == 7 and all("rank" in line and "lr" in line for line in examples[:5])
+    assert examples[5] == "study demo-quick: none of this name yet: it would be made"
+    assert examples[6] == "no trial has been timed yet: how long it takes is not known"
     assert not (desk / "sweeps").exists()
 
 
