@@ -36,7 +36,9 @@ from engine.compose.rules import broken_rules
 from engine.compose.sweep_options import (
     BY_NAME,
     SECTION,
+    SPACE,
     WHOLE_CONFIG,
+    misplaced,
     searched_problem,
     searched_values,
     sweeper_problems,
@@ -161,6 +163,9 @@ def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> N
     if form is None or form[0] == "~":
         state.problems.append(str(parse_override(text, takes_text=False)))
         return
+    if problem := misplaced(form[1]):
+        state.problems.append(problem)
+        return
     option = find_option(form[1].replace("/", "."), network, groups=state.folders.groups())
     if isinstance(option, str):
         state.problems.append(option)
@@ -169,7 +174,6 @@ def _check_option(text: str, network: type[NetworkConfig], state: _Checked) -> N
     override = parse_override(
         text, takes_text=is_text(option), takes_list=is_list(option), sweeps=state.sweeps
     )
-    problem: str | None
     if isinstance(override, str):
         problem = override
     elif override.is_sweep_override():
@@ -219,6 +223,11 @@ def _sweeper_problems(override: Override) -> list[str]:
     key = override.key_or_group
     if not key.startswith(f"{SECTION}."):
         return []
+    if key.removeprefix(f"{SECTION}.") in SPACE and isinstance(override.value(), dict):
+        return [
+            f"{key}: is given in a file of conf/sweep/. On the command line type what is searched itself: "
+            "network.rank=4,16."
+        ]
     return list(sweeper_problems(key.removeprefix(f"{SECTION}."), override.value()))
 
 
@@ -226,7 +235,7 @@ def _check_run(state: _Checked, *, looking: bool) -> None:
     """Rules on the composed run; with problems found, the disk too, so that all are told together."""
     single = [text for text in state.good if not (state.sweeps and _is_sweep(text))]
     config = _compose(state.folders, single)
-    if config is not None and state.sweeps:
+    if config is not None and state.sweeps and not state.problems:
         return  # the rest is asked of every candidate, not of the defaults alone
     if config is None:
         state.problems.append("these options can't be composed. Leave them out one by one to find which.")
@@ -237,7 +246,11 @@ def _check_run(state: _Checked, *, looking: bool) -> None:
         state.problems += error.problems
         return
     given = {form[1] for form in map(split_override, state.good) if form}
-    found = broken_rules(run) + dead_options(sorted(given), run, config)
+    found = broken_rules(run)
+    if state.sweeps:  # what is searched may give an option its effect, or its place
+        found = [problem for problem in found if problem.split("=")[0] in given]
+    else:
+        found += dead_options(sorted(given), run, config)
     if (found or state.problems) and not looking:
         found += disk_problems(run, refused=True)
     silent = state.settled - given  # a mistyped option is one problem, not also that it is missing

@@ -16,6 +16,7 @@ SECTION = "hydra.sweeper"
 GROUPS = {"sampler": f"{SECTION}.sampler.", "pruner": f"{SECTION}.pruner."}  # groups that are parts of it
 WHOLE_CONFIG = ("experiment", "sweep")  # groups whose files hold options of the whole config
 BY_NAME = ("objectives", "constraints")  # mappings of metrics, which a command line adds to
+SPACE = ("params", "when")  # what is searched, as a file of conf/sweep/ states it
 _NODE = ("hydra/sweeper", "diffusion.yaml")  # where the plugin registers its type
 
 
@@ -56,6 +57,12 @@ def sweeper_problems(path: str, value: object) -> Iterator[str]:
             yield from sweeper_problems(".".join([*walked, str(name)]), inner)
     elif walked:
         yield from _wrong_value(walked, value)
+
+
+def misplaced(key: str) -> str | None:
+    """The sentence for sampler.seed, an option of the sweep that is typed as one of a run; None of others."""
+    group, dot, name = key.partition(".")
+    return f"{key}: an option of the sweep. Write {GROUPS[group]}{name}." if dot and group in GROUPS else None
 
 
 def searched_problem(option: Option, override: Override) -> str | None:

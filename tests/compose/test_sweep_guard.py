@@ -256,3 +256,29 @@ def test_every_shipped_file_of_a_sweep_is_taken_and_composes(group: str) -> None
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose("config", [f"{group}={file.stem}"], return_hydra_config=True)
         assert config.hydra.sweeper[group].kind.name == file.stem
+
+
+def test_a_typo_does_not_hide_what_else_is_wrong_with_the_run_or_the_disk() -> None:
+    found = refused("network.rnk=4,8", "training.steps=-3", "dataset.path=/nowhere", "loss=huber,mse")
+    assert [problem.split(":")[0].split("=")[0] for problem in found] == [
+        "network.rnk",
+        "training.steps",
+        "dataset.path",
+    ]
+
+
+def test_what_a_searched_group_may_give_an_effect_is_not_called_dead_beside_a_typo() -> None:
+    (problem,) = refused("network.rnk=4,8", "loss=mse,huber", "loss.huber_c=0.2")
+    assert problem.startswith("network.rnk: ")
+
+
+@pytest.mark.parametrize("key", ["sampler.startup", "pruner.patience"])
+def test_an_option_of_a_sampler_or_pruner_is_told_where_it_belongs(key: str) -> None:
+    assert refused("network.rank=4,8", f"{key}=2") == [
+        f"{key}: an option of the sweep. Write hydra.sweeper.{key}."
+    ]
+
+
+def test_a_space_is_not_typed_as_a_mapping() -> None:
+    (problem,) = refused("hydra.sweeper.params={network.rank: 4}")
+    assert problem.startswith("hydra.sweeper.params: is given in a file of conf/sweep/.")
