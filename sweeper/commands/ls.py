@@ -54,7 +54,8 @@ def _cells(folder: StudyFolder, storage: str | None) -> tuple[list[str], list[st
     state = state_of(study, answer)
     record = study.record
     ended = num_ended([*record.trials, *record.confirmations])
-    total = "" if record.num_trials is None else f"/{record.num_trials + record.num_confirmations}"
+    planned = (record.num_trials or 0) + record.num_confirmations
+    total = "" if record.num_trials is None else f"/{max(planned, ended)}"
     cells = [f"{ended}{total}", _best(study, answer), state.words, ago_words(state.last_sign)]
     return [escape(text) for text in (record.name, *cells)], []
 

@@ -65,10 +65,12 @@ def _rows(study: OpenStudy, state: StudyState) -> Iterator[tuple[str, str]]:
 
 
 def _progress(trials: Sequence[TrialRecord], total: int | None, what: str) -> str:
-    """18 of 24 trials ended: 15 completed, 3 pruned; 2 running."""
+    """18 of 24 trials ended: 15 completed, 3 pruned; 2 running. Of a smaller budget since: 18 trials."""
     counts = outcome_counts(trials)
     open_ones: dict[str, int] = {name: counts.pop(name) for name in ("running", "waiting") if name in counts}
-    done = f"{num_ended(trials)}{'' if total is None else f' of {total}'} {what} ended"
+    ended = num_ended(trials)
+    of = "" if total is None or ended > total else f" of {total}"
+    done = f"{ended}{of} {what} ended"
     return "; ".join(
         part
         for part in (f"{done}{f': {counts_words(counts)}' if counts else ''}", counts_words(open_ones))

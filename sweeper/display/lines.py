@@ -153,11 +153,9 @@ def _run_name(trial: TrialRecord) -> str:
 
 def _progress(seen: Seen) -> str:
     done, record = _num_ended(seen.runs), seen.record
-    return (
-        f"{done}"
-        if record.num_trials is None
-        else f"{done} of {record.num_trials + record.num_confirmations}"
-    )
+    if record.num_trials is None:
+        return f"{done}"
+    return f"{done} of {max(done, record.num_trials + record.num_confirmations)}"  # the budget may shrink
 
 
 def _num_ended(trials: Sequence[TrialRecord]) -> int:

@@ -71,10 +71,15 @@ def trials_without_gain(trials: Sequence["FrozenTrial"], directions: Sequence["S
 def time_is_up(budget: Budget, trials: Sequence["FrozenTrial"]) -> str | None:
     """The sentence of a limit in time that is reached; None while there is time."""
     if budget.hours is not None and (spent := hours_at_work(trials)) >= budget.hours:
-        return f"{spent:.1f} of {budget.hours:g} hours"
+        return f"{_hours_words(spent)} of {budget.hours:g} hours"
     if budget.gpu_hours is not None and (spent := worker_hours(trials)) >= budget.gpu_hours:
-        return f"{spent:.1f} of {budget.gpu_hours:g} GPU-hours"
+        return f"{_hours_words(spent)} of {budget.gpu_hours:g} GPU-hours"
     return None
+
+
+def _hours_words(hours: float) -> str:
+    """8.1, 0.0017: below six minutes with two digits that count."""
+    return f"{hours:.1f}" if hours >= 0.1 else f"{hours:.2g}"
 
 
 def is_enough(
@@ -86,7 +91,8 @@ def is_enough(
     """
     begun = sum(has_begun(trial) for trial in latest_of(trials))
     if budget.trials is not None and begun >= budget.trials:
-        return f"{begun} of {budget.trials} trials"
+        over = f"{begun} trials where {budget.trials} {'is' if budget.trials == 1 else 'are'} asked for"
+        return over if begun > budget.trials else f"{begun} of {budget.trials} trials"
     if budget.patience is not None and trials_without_gain(trials, directions) >= budget.patience:
         return f"{budget.patience} trials in a row without a better one"
     return None

@@ -67,6 +67,7 @@ class SweepPlan:
     task: TaskFunction = field(repr=False)
     objectives: Mapping[str, Direction]
     is_grid: bool  # every combination once, nothing is confirmed
+    num_combinations: int  # of a grid, whatever the budget; else 0
     num_trials: int  # search and confirmation together
     num_search: int
     defaults: RunConfig = field(repr=False)  # trial 0
@@ -110,6 +111,7 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         task=unwrap(request.task),  # without what turns a refusal into the end of the program
         objectives=objectives,
         is_grid=grid.is_grid,
+        num_combinations=grid.num_combinations,
         num_trials=num_trials,
         num_search=num_trials - confirming,
         defaults=defaults,

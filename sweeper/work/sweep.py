@@ -92,6 +92,14 @@ def _let_children_import() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, known)))
 
 
+def _nothing_left(plan: SweepPlan) -> str:
+    from sweeper.work.nothing_left import nothing_left
+    from sweeper.work.session import open_session
+
+    session = open_session(plan)
+    return nothing_left(plan, session.search, session.confirm)
+
+
 def _report(done: object) -> "WorkerReport":
     from hydra.core.utils import JobReturn, JobStatus
 
@@ -122,8 +130,8 @@ def _conclude(
     died = [report.reason for report in reports if report.end is WorkerEnd.died]
     reason = next((report.reason for report in reports if report.end is not WorkerEnd.died), "")
     nothing = ends == {WorkerEnd.finished} and not sum(report.num_trials for report in reports)
-    words = f"Nothing was left to train: {reason}." if nothing else f"ended: {reason}" if reason else ""
-    console.print(words, markup=False, highlight=False)
+    words = _nothing_left(plan) if nothing else f"ended: {reason}" if reason else ""
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
     completed = conclude(plan, tracked, console, reason=reason, died=died)
     if WorkerEnd.interrupted in ends or ends == {WorkerEnd.died}:
         console.print(

@@ -101,7 +101,8 @@ def test_changed_pictures_are_refused_by_name(toy: Toy) -> None:
     assert "was -> is   the pictures, captions or masks are others now" in printed, printed
     assert _bytes(toy.study.root) == before
     caption.write_bytes(written)
-    assert "Nothing was left to train: 3 of 3 trials." in toy.run("hydra.sweeper.budget.trials=3")
+    printed = toy.run("hydra.sweeper.budget.trials=3")
+    assert "this study has 3 trials, and hydra.sweeper.budget.trials=3 asks for no more" in printed, printed
 
 
 def _bytes(folder: Path) -> dict[Path, str]:

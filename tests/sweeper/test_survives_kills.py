@@ -149,10 +149,11 @@ def test_the_same_command_after_the_end_trains_nothing_and_another_total_is_obey
     before = _touched(toy)
     again = toy.run(f"hydra.sweeper.budget.trials={TOTAL}")
     assert _touched(toy) == before
-    assert f"Nothing was left to train: {TOTAL} of {TOTAL} trials." in again, again
+    there = f"Nothing was left to train: this study has {TOTAL} trials, and hydra.sweeper.budget.trials"
+    assert f"{there}={TOTAL} asks for no more. Raise it to go on." in again, again
     fewer = toy.run("hydra.sweeper.budget.trials=3")
     assert _touched(toy) == before
-    assert f"Nothing was left to train: {TOTAL} of 3 trials." in fewer, fewer
+    assert f"{there}=3 asks for no more. Raise it to go on." in fewer, fewer
     first = toy.read()
     toy.run(f"hydra.sweeper.budget.trials={TOTAL + 1}")
     more = toy.read()
