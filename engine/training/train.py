@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from engine.compose.plan import Plan
-from engine.config import RunConfig
+from engine.config import ConfigError, RunConfig
 from engine.config.outcome import Outcome
 from engine.models.placing import place_for_steps
 from engine.sampling.sample_folder import SampleFolder
@@ -114,7 +114,8 @@ def _named_outcome(job: Job, result: TrainResult) -> Iterator[None]:
             raise
         result.outcome, result.cause = name_failure(error)
         if not is_foreseen(error):
-            job.warn(f"failed: {result.cause}. {GOES_ON}")
+            if not isinstance(error, ConfigError):  # that one is said as it is, and comes before any step
+                job.warn(f"failed: {result.cause.rstrip('.')}. {GOES_ON}")
             raise
     finally:
         _close(job, result)

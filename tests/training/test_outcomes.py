@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 import torch
+from rich.console import Console
 
 from engine.config import ConfigError
 from engine.config.outcome import Outcome
@@ -16,7 +17,8 @@ from engine.training.job import Hooks
 from engine.training.result import TrainResult, read_result
 from engine.training.summary import exit_code, summary_lines
 from engine.training.tracker import FinalScores
-from tests.training.toy_runs import train_small
+from engine.training.train import train
+from tests.training.toy_runs import small_run, train_small
 
 LOOKS_OFTEN = ("training.validate_every=1", "training.checkpoint_every=1")
 
@@ -72,6 +74,21 @@ def test_an_error_that_nobody_foresaw_is_recorded_as_failed_and_raised(tmp_path:
     result = _recorded(tmp_path)
     assert result.outcome is Outcome.failed and result.cause == "ValueError: of the caller"
     assert train_small(tmp_path, *LOOKS_OFTEN).outcome is Outcome.completed
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_said_once_and_promises_no_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise ConfigError("model.checkpoint=x: cannot be loaded. Get the checkpoint again.")
+
+    monkeypatch.setattr("engine.training.parts.load_family", refuse)
+    run, plan = small_run(tmp_path)
+    console = Console(record=True, quiet=False)
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        train(run, plan, console=console)
+    assert "failed" not in console.export_text()
+    assert read_result(plan.folder).outcome is Outcome.failed
 
 
 def test_a_validation_that_asks_to_stop_ends_as_pruned_with_its_checkpoint_kept(tmp_path: Path) -> None:
