@@ -26,6 +26,7 @@ class SamplerKind(Enum):
 class PrunerKind(Enum):
     """What stops a trial before its end."""
 
+    auto = "auto"  # the default: asha; with the sampler gp none, which sees nothing of pruned trials
     asha = "asha"  # asynchronous successive halving (Li et al. 2020)
     hyperband = "hyperband"
     median = "median"
@@ -56,7 +57,7 @@ class SamplerConfig:
 class PrunerConfig:
     """A file of conf/pruner/."""
 
-    kind: PrunerKind = PrunerKind.asha
+    kind: PrunerKind = PrunerKind.auto
     startup: int = 4  # the first so many trials, the default among them, run to their end
     patience: int = 2  # checks without an improvement that are forgiven; patient only
 

@@ -94,7 +94,7 @@ def is_enough(
         over = f"{begun} trials where {budget.trials} {'is' if budget.trials == 1 else 'are'} asked for"
         return over if begun > budget.trials else f"{begun} of {budget.trials} trials"
     if budget.patience is not None and trials_without_gain(trials, directions) >= budget.patience:
-        return f"{budget.patience} trials in a row without a better one"
+        return f"{budget.patience} trial{'s' * (budget.patience != 1)} in a row without a better one"
     return None
 
 

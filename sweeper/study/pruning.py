@@ -29,6 +29,7 @@ def build_pruner(config: PrunerConfig, prune: PruneConfig | None, total_steps: i
 
     from optuna import pruners
 
+    assert config.kind is not PrunerKind.auto, "it is decided when the settings are read"
     if prune is None or config.kind is PrunerKind.none:
         return pruners.NopPruner()
     first = prune.min if prune.min is not None else max(1, total_steps // 9)

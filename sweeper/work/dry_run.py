@@ -76,7 +76,7 @@ def _limits(plan: SweepPlan) -> list[str]:
     words = {
         "hours": "hours in which a worker is at work",
         "gpu_hours": "GPU-hours, summed over workers",
-        "patience": "trials in a row without a better one",
+        "patience": f"trial{'s' * (budget.patience != 1)} in a row without a better one",
     }
     return [
         f"{value:g} {what}" for name, what in words.items() if (value := getattr(budget, name)) is not None

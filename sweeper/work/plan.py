@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import unwrap
 from pathlib import Path, PurePath
@@ -18,12 +18,13 @@ from engine.compose.arguments import split_override
 from engine.compose.run_id import identity, plain_values
 from engine.config import ConfigError, RunConfig
 from sweeper.answer.confirm import MIN_SEEDS
-from sweeper.config import Direction, SamplerKind, SweeperConfig
+from sweeper.config import Direction, PrunerKind, SamplerKind, SweeperConfig
 from sweeper.space.grid import grid_of
 from sweeper.space.overrides import overrides_of
 from sweeper.space.reading import read_space, read_unconditional
 from sweeper.space.settling import settle
 from sweeper.space.space import Space
+from sweeper.space.walking import combinations_of
 from sweeper.study.storage import safe_url
 from sweeper.work.composer import Composer
 from sweeper.work.objectives import objectives_of, required_scores
@@ -31,6 +32,7 @@ from sweeper.work.settings_check import problems_without_a_plan
 
 Result = TypeVar("Result")
 _DEFAULT_TRIALS = 24
+_FEW = 256  # combinations that are counted beside the number of trials
 _LONGEST_NAME = 100  # letters; the names of trials are longer, and a file's name has 255 bytes at most
 OWN_KEYS = (
     "name",
@@ -111,13 +113,13 @@ def plan_sweep(request: Request, settings: SweeperConfig) -> SweepPlan:
         task=unwrap(request.task),  # without what turns a refusal into the end of the program
         objectives=objectives,
         is_grid=grid.is_grid,
-        num_combinations=grid.num_combinations,
+        num_combinations=grid.num_combinations if grid.is_grid else 0,
         num_trials=num_trials,
         num_search=num_trials - confirming,
         defaults=defaults,
         has_own_threads=defaults.training.threads is not None,
         base_facts=_base_facts(defaults, space),
-        lines=(*space.notes, *lines),
+        lines=(*space.notes, *lines, *_notes_on_sampling(settings, grid, num_trials - confirming)),
         command=_typed(request),
     )
 
@@ -149,15 +151,31 @@ def _settled(space: Space, composer: Composer) -> tuple[Space, list[str]]:
 @dataclass(kw_only=True, slots=True, frozen=True)
 class _Grid:
     is_grid: bool
-    num_combinations: int = 0
+    num_combinations: int  # of another space 0 where they are many, or intervals are among them
 
 
 def _grid(settings: SweeperConfig, space: Space, composer: Composer) -> _Grid:
     """Whether every combination is trained once; ConfigError where that is asked for, and can't be."""
     is_plain = not settings.params and not settings.when and _is_countable(space)
     if not (is_plain or settings.sampler.kind is SamplerKind.grid):
-        return _Grid(is_grid=False)
+        few = combinations_of(space, composer.look, most=_FEW) if _is_countable(space) else None
+        return _Grid(is_grid=False, num_combinations=len(few or ()))
     return _Grid(is_grid=True, num_combinations=len(grid_of(space, composer.look)))
+
+
+def _notes_on_sampling(settings: SweeperConfig, grid: _Grid, num_search: int) -> Iterator[str]:
+    """What the pick of the sampler means beside the pruner and the size of the space."""
+    prunes = settings.prune is not None and settings.pruner.kind is not PrunerKind.none
+    if settings.sampler.kind is SamplerKind.gp and prunes and not grid.is_grid:
+        yield (
+            "sampler=gp sees nothing of pruned trials, and learns from the few that run to their end: "
+            "add pruner=none, or take sampler=tpe"
+        )
+    if not grid.is_grid and 0 < grid.num_combinations <= num_search:
+        yield (
+            f"the space has {grid.num_combinations} combinations, and {num_search} trials search it: "
+            "sampler=grid tries each once, where others repeat some"
+        )
 
 
 def _num_confirmations(settings: SweeperConfig, num_trials: int) -> int:
@@ -182,7 +200,7 @@ def pruner_words(plan: SweepPlan) -> str:
 
 
 def read_settings(config: DictConfig) -> SweeperConfig:
-    """hydra.sweeper, typed; a reference that leads nowhere is a ConfigError."""
+    """hydra.sweeper, typed, with pruner=auto decided; a reference that leads nowhere is a ConfigError."""
     from omegaconf.errors import OmegaConfBaseException
 
     try:
@@ -191,6 +209,9 @@ def read_settings(config: DictConfig) -> SweeperConfig:
         first = str(error).splitlines()[0]
         raise ConfigError(f"hydra.sweeper: {first}. Correct the file of conf/sweep/.") from error
     assert isinstance(settings, SweeperConfig), "the plugin registers the type"
+    if settings.pruner.kind is PrunerKind.auto:
+        is_blind = settings.sampler.kind is SamplerKind.gp
+        settings.pruner.kind = PrunerKind.none if is_blind else PrunerKind.asha
     return settings
 
 

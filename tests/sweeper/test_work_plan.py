@@ -222,3 +222,34 @@ def test_settings_have_the_types_of_their_dataclass() -> None:
     assert isinstance(plan.settings, SweeperConfig)
     assert plan.settings.budget.hours == 2.0 and plan.settings.budget.trials == 8
     assert composer_of("sweep=quick").config.hydra.sweeper.budget.trials == 8
+
+
+def test_auto_prunes_by_halving_and_nothing_for_a_sampler_that_sees_no_pruned_trial() -> None:
+    words = {}
+    for sampler in ("tpe", "gp", "qmc"):
+        words[sampler] = dict(plan_lines(plan_of("sweep=quick", f"sampler={sampler}")))["pruner"]
+    halving = "asha on val_loss"
+    assert words == {"tpe": halving, "qmc": halving, "gp": "none: every trial runs to its end"}
+
+
+def test_pruning_beside_gp_is_done_where_it_is_asked_for_with_a_note() -> None:
+    plan = plan_of("sweep=quick", "sampler=gp", "pruner=asha")
+    assert dict(plan_lines(plan))["pruner"] == "asha on val_loss"
+    assert [line for line in plan.lines if line.startswith("sampler=gp sees nothing of pruned trials")]
+    assert not plan_of("sweep=quick", "sampler=gp").lines
+
+
+def test_a_space_that_is_smaller_than_the_search_is_advised_a_grid() -> None:
+    def change(settings: SweeperConfig) -> None:
+        settings.params, settings.confirm = {"network.rank": "choice(4,8)"}, None
+        settings.budget.trials = total
+
+    notes = {}
+    for total in (3, 4, 5):
+        notes[total] = [line for line in plan_of("seed=1,2", change=change).lines if "sampler=grid" in line]
+    assert notes[3] == []
+    assert notes[4] == [
+        "the space has 4 combinations, and 4 trials search it: sampler=grid tries each once, where others "
+        "repeat some"
+    ]
+    assert len(notes[5]) == 1
