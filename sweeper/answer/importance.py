@@ -111,7 +111,7 @@ def _reason(
     trials: Sequence[TrialRecord], values: Sequence[float], varied: Sequence[Dimension]
 ) -> str | None:
     if len(trials) < MIN_TRIALS:
-        words = f"{len(trials)} trial{'s' * (len(trials) != 1)} with a result"
+        words = f"{len(trials)} trial{'s' * (len(trials) != 1)} to learn from"
         return f"{words}: importances take {MIN_TRIALS}"
     if not varied:
         return "all trials have the same settings"

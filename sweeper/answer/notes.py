@@ -60,7 +60,12 @@ def notices_of(facts: Facts, said: Said, rule: WinnerRule, checks: Sequence[Sign
             "against the default."
         )
     baseline = next((trial for trial in record.trials if trial.number == BASELINE), None)
-    if baseline is not None and baseline.outcome is Outcome.completed and not baseline.feasible:
+    if (
+        facts.ranking
+        and baseline is not None
+        and baseline.outcome is Outcome.completed
+        and not baseline.feasible
+    ):
         broken = ", ".join(name for name, excess in baseline.constraints.items() if excess > 0)
         yield f"the default itself breaks a constraint ({broken}): it is compared with, and cannot win."
     known = {trial.number for trial in complete_trials(record.trials, record.objectives)}

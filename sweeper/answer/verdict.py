@@ -22,7 +22,13 @@ from sweeper.answer.words import (
 )
 from sweeper.study.records import StudyRecord, TrialRecord, TrialState
 
+_MOST_LEVEL = 3  # trials that are named; of more the number is told
 _LOST = (Outcome.failed, Outcome.diverged, Outcome.out_of_memory)
+_ENDED_AS: Mapping[Outcome | None, str] = {
+    Outcome.pruned: "was pruned",
+    Outcome.diverged: "diverged",
+    Outcome.out_of_memory: "ran out of memory",
+}
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -81,7 +87,9 @@ def _without_ranking(record: StudyRecord) -> Said:
     cause = f" Trial {first.number}: {first.cause}" if first else ""
     if all(trial.outcome in _LOST for trial in ended) and len(ended) == len(record.trials):
         words = (
-            f"All {trials_words(len(ended))} failed ({counts})." if len(ended) > 1 else "The trial failed."
+            f"All {trials_words(len(ended))} failed ({counts})."
+            if len(ended) > 1
+            else f"The only trial {_ENDED_AS.get(ended[0].outcome, 'failed')}."
         )
         return Said(kind=AnswerKind.all_failed, sentence=f"{words}{cause}")
     yet = " yet" if len(ended) < len(record.trials) else ""
@@ -105,15 +113,18 @@ def is_searching(record: StudyRecord) -> bool:
 
 
 def _infeasible(complete: Sequence[TrialRecord], record: StudyRecord) -> str:
-    broken: dict[str, int] = {}
+    broken: dict[str, list[float]] = {}
     for trial in complete:
         for name, excess in trial.constraints.items():
-            broken[name] = broken.get(name, 0) + (excess > 0)
+            if excess > 0:
+                broken.setdefault(name, []).append(excess)
     parts = [
-        f"{name} {record.constraints.get(name, '')}".strip() + f" ({count})"
-        for name, count in broken.items()
-        if count
+        f"{name} {record.constraints.get(name, '')}".strip()
+        + f" ({trials_words(len(beyond))}, the nearest {number_words(min(beyond))} beyond)"
+        for name, beyond in broken.items()
     ]
+    if len(complete) == 1:
+        return f"No trial can win: the only one that completed breaks a constraint: {listed(parts)}."
     count = trials_words(len(complete))
     return f"No trial can win: all {count} that completed break a constraint: {listed(parts)}."
 
@@ -121,7 +132,7 @@ def _infeasible(complete: Sequence[TrialRecord], record: StudyRecord) -> str:
 def _from_search(facts: Facts) -> Said:
     """Nothing confirmed, or not all of it: the best of one training seed each."""
     best, count = facts.ranking[0].number, len(facts.ranking)
-    among = f"{trials_words(count)}{' so far' * is_searching(facts.record)}"
+    among = f"{trials_words(count)}{' so far' * is_searching(facts.record)}{_level(facts.ranking)}"
     trials = {trial.number: trial for trial in complete_trials(facts.record.trials, facts.record.objectives)}
     tail = _tail(facts)
     kind = AnswerKind.waiting if facts.num_missing else AnswerKind.unconfirmed
@@ -149,6 +160,21 @@ def _from_search(facts: Facts) -> Said:
         f"({default}){tail}"
     )
     return Said(kind=kind, sentence=sentence, winner=best)
+
+
+def _level(ranking: Sequence[Ranked]) -> str:
+    """', level with trials 3 and 5' where others came out exactly as good as the first."""
+    first = ranking[0]
+    level = [
+        str(one.number)
+        for one in ranking[1:]
+        if (one.rank_value, one.behind) == (first.rank_value, first.behind)
+    ]
+    if not level:
+        return ""
+    if len(level) > _MOST_LEVEL:
+        return f", level with {len(level)} others"
+    return f", level with trial{'s' * (len(level) > 1)} {listed(level)}"
 
 
 def _tail(facts: Facts) -> str:
@@ -255,13 +281,10 @@ def _no_baseline(record: StudyRecord) -> str:
     trial = next((one for one in record.trials if one.number == BASELINE), None)
     if trial is None or trial.outcome in (None, Outcome.interrupted):
         return "Your default, trial 0, has not ended: there is nothing to compare it with."
-    how = {
-        Outcome.pruned: "was pruned",
-        Outcome.diverged: "diverged",
-        Outcome.out_of_memory: "ran out of memory",
-    }
     cause = f" ({trial.cause})" if trial.cause else ""
-    words = how.get(trial.outcome, "failed") if trial.outcome is not Outcome.completed else "has no score"
+    words = (
+        _ENDED_AS.get(trial.outcome, "failed") if trial.outcome is not Outcome.completed else "has no score"
+    )
     return f"Your default, trial 0, {words}{cause}: there is nothing to compare it with."
 
 

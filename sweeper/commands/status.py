@@ -11,7 +11,7 @@ from rich.text import Text
 from sweeper.answer.answer import answer_of
 from sweeper.answer.verdict import outcome_counts
 from sweeper.answer.words import counts_words, seconds_words, trials_words
-from sweeper.commands.arguments import Arguments
+from sweeper.commands.arguments import RETRIED, Arguments
 from sweeper.commands.state import Activity, StudyState, ago_words, num_ended, state_of
 from sweeper.commands.studies import OpenStudy, chosen_study, near, open_study
 from sweeper.config import Direction
@@ -128,6 +128,12 @@ def _print_next(record: StudyRecord, state: StudyState, console: Console) -> Non
     elif state.activity is Activity.finished and record.sampler != "grid":
         console.print()
         console.print(Text("A larger budget in the same command goes on."))
+    lost = next((trial.outcome for trial in record.trials if trial.state is TrialState.failed), None)
+    if state.activity is Activity.finished and lost is not None:
+        kind = "" if lost.value == RETRIED[0] else f" outcome={lost.value}"
+        console.print(
+            Text(f"When the cause is mended: python -m sweeper retry{kind}, then the same command.")
+        )
 
 
 def _print_row(console: Console, label: str, text: str) -> None:

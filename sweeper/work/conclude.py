@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.answer.answer import answer_of
 from sweeper.answer.best_file import copy_winner, write_best
+from sweeper.answer.records import AnswerKind
 from sweeper.answer.table import print_answer
 from sweeper.answer.trials_csv import write_trials_csv
 from sweeper.report.page import write_report
@@ -40,7 +42,9 @@ def conclude(
     weights = copy_winner(record, answer)
     report = write_report(record, answer)  # the last: it names the files that are there
     print_answer(record, answer, console, files)
-    for label, path in (("weights", weights), ("report", report), ("table", session.folder.table)):
+    output = _first_output(record) if answer.kind is AnswerKind.all_failed else None
+    paths = (("output", output), ("weights", weights), ("report", report), ("table", session.folder.table))
+    for label, path in paths:
         if path is not None:
             console.print(f"{label:<8} {path}", markup=False, highlight=False, soft_wrap=True)
     line = tracked.finish(record, answer)
@@ -52,6 +56,12 @@ def conclude(
         print(f"stopped: the first trials all ended alike. {reason}", file=sys.stderr)
         print(_last_output(record), file=sys.stderr)
     return any(trial.state is TrialState.complete for trial in record.trials)
+
+
+def _first_output(record: StudyRecord) -> Path | None:
+    """What the first trial printed, where nothing else tells why all failed."""
+    paths = (trial.folder / OUTPUT for trial in record.trials)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _last_output(record: StudyRecord) -> str:

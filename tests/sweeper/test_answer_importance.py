@@ -88,8 +88,8 @@ def test_pure_noise_seldom_has_shares() -> None:
 def test_seven_trials_are_too_few() -> None:
     found = shares(toy_likeness, count=7)
     assert (found.shares, found.num_trials) == ({}, 7)
-    assert found.reason == "7 trials with a result: importances take 8"
-    assert shares(toy_likeness, count=8).reason != "8 trials with a result: importances take 8"
+    assert found.reason == "7 trials to learn from: importances take 8"
+    assert shares(toy_likeness, count=8).reason != "8 trials to learn from: importances take 8"
 
 
 def test_trials_of_one_value_have_no_importances() -> None:
@@ -172,7 +172,7 @@ def test_a_study_without_trials_says_how_many_it_takes() -> None:
     by_objective = importances_by_objective(record)
     assert (
         importances_of(record, rule_of(record), by_objective).reason
-        == "0 trials with a result: importances take 8"
+        == "0 trials to learn from: importances take 8"
     )
 
 

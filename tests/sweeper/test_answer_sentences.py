@@ -235,7 +235,8 @@ def test_trials_against_a_constraint_are_not_an_answer() -> None:
     answer = answer_of(toy_study(trials, constraints={"peak_vram_gb": "<= 23"}))
     assert (answer.kind, answer.winner) == (AnswerKind.infeasible, None)
     assert answer.sentence == (
-        "No trial can win: all 2 trials that completed break a constraint: peak_vram_gb <= 23 (2)."
+        "No trial can win: all 2 trials that completed break a constraint: peak_vram_gb <= 23 (2 "
+        "trials, the nearest 1.500 beyond)."
     )
 
 
@@ -359,3 +360,32 @@ def test_a_grid_that_does_not_begin_with_the_default_is_not_compared_with_it() -
         "rank 8 (trial 1) is the best of 2 trials: likeness 0.608, one training seed each: not confirmed."
     )
     assert not answer.has_baseline
+
+
+def test_one_trial_against_a_constraint_or_lost_is_told_in_the_singular() -> None:
+    alone = toy_study([toy_trial(0, constraints={"health": 0.5})], constraints={"health": ">= 1"})
+    assert answer_of(alone).sentence == (
+        "No trial can win: the only one that completed breaks a constraint: health >= 1 (1 trial, the "
+        "nearest 0.500 beyond)."
+    )
+    lost = toy_study([toy_trial(0, outcome=Outcome.diverged, cause="the loss of step 2 is nan.")])
+    assert answer_of(lost).sentence == "The only trial diverged. Trial 0: the loss of step 2 is nan."
+
+
+def test_where_nothing_can_win_it_is_not_said_of_the_default_alone() -> None:
+    answer = answer_of(toy_study([toy_trial(0, constraints={"health": 0.5})]))
+    assert not any("the default itself" in notice for notice in answer.notices)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.6, 0.5], "of 2 trials: "),
+        ([0.6, 0.6], "of 2 trials, level with trial 1: "),
+        ([0.6, 0.6, 0.5, 0.6], "of 4 trials, level with trials 1 and 3: "),
+        ([0.6] * 6, "of 6 trials, level with 5 others: "),
+    ],
+)
+def test_trials_that_are_exactly_as_good_are_named(values: list[float], words: str) -> None:
+    trials = [toy_trial(number, {"likeness": value}) for number, value in enumerate(values)]
+    assert f"is the best {words}" in answer_of(toy_study(trials)).sentence

@@ -270,3 +270,15 @@ def test_a_port_that_is_taken_is_refused(sweeps: Path, capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert f"port={port}: another program has it" in refusal(["dashboard", f"port={port}"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "command"), [(Outcome.failed, "retry,"), (Outcome.diverged, "retry outcome=diverged,")]
+)
+def test_status_of_a_sweep_that_failed_says_how_it_is_tried_again(
+    sweeps: Path, capsys: Capture, outcome: Outcome, command: str
+) -> None:
+    make_study(sweeps, [outcome, outcome], trials=2)
+    assert f"When the cause is mended: python -m sweeper {command} then the same command." in said(
+        ["status"], capsys
+    )
