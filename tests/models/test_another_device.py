@@ -3,16 +3,11 @@
 The meta device stands for a GPU: its tensors have shapes and no numbers, and each operation is looked at.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_anima import write_tiny_anima
-from tiny_flux import write_tiny_flux
-from tiny_sd1 import write_tiny_model
-from tiny_sd3 import write_tiny_sd3
-from tiny_sdxl import write_tiny_sdxl
+from tiny_recipes import TINY_FAMILIES, tiny_model
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -23,9 +18,7 @@ from engine.config import (
     LoRAConfig,
     LossConfig,
     MemoryConfig,
-    ModelConfig,
     NoiseConfig,
-    Prediction,
     RunConfig,
 )
 from engine.models.checkpoint import load_family
@@ -37,13 +30,6 @@ from engine.training.step import Batch, Draws, Objective, training_losses
 DEVICE = torch.device("meta")
 SIDE = 64  # pixels
 PROMPTS = ["a red star"]
-WRITERS: dict[Family, Callable[[Path], object]] = {
-    Family.sd1: write_tiny_model,
-    Family.sdxl: write_tiny_sdxl,
-    Family.sd3: write_tiny_sd3,
-    Family.flux: write_tiny_flux,
-    Family.anima: write_tiny_anima,
-}
 COPIES = ("_to_copy", "copy_", "set_data")
 
 
@@ -96,12 +82,10 @@ def step(run: RunConfig, groups: list[LayerGroup]) -> tuple[Tensor, list[Tensor]
         network.detach()
 
 
-@pytest.mark.parametrize("family", WRITERS, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", TINY_FAMILIES, ids=lambda family: family.name)
 def test_a_step_gives_no_operation_tensors_of_two_devices(family: Family, tmp_path: Path) -> None:
-    WRITERS[family](tmp_path)
-    prediction = Prediction.flow if FAMILIES[family].is_flow else Prediction.epsilon
     run = RunConfig(
-        model=ModelConfig(family=family, checkpoint=str(tmp_path), prediction=prediction),
+        model=tiny_model(family, tmp_path),
         memory=MemoryConfig(unload_encoders=False),  # nothing comes back from the meta device
     )
     groups = [group for group, _ in FAMILIES[family].layer_groups if not group.name.startswith("text")]

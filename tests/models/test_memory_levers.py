@@ -1,18 +1,13 @@
 """Levers on the memory of a loaded model: numbers stay, parts move as they are told."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-from tiny_anima import write_tiny_anima
-from tiny_flux import write_tiny_flux
-from tiny_sd1 import write_tiny_model
-from tiny_sd3 import write_tiny_sd3
-from tiny_sdxl import write_tiny_sdxl
+from tiny_recipes import TINY_FAMILIES, tiny_model
 from torch import nn
 
-from engine.config import Family, ModelConfig, Prediction, Sampler
+from engine.config import Sampler
 from engine.models import memory
 from engine.models.checkpoint import load_family
 from engine.models.facts import FAMILIES
@@ -22,21 +17,11 @@ from engine.sampling.draw import DrawSettings, draw_pictures
 CPU = torch.device("cpu")
 WAITING = torch.device("cpu:0")  # stands for another place: torch moves nothing, and the test keeps count
 PROMPTS = ["a red star"]
-WRITERS: dict[Family, Callable[[Path], object]] = {
-    Family.sd1: write_tiny_model,
-    Family.sdxl: write_tiny_sdxl,
-    Family.sd3: write_tiny_sd3,
-    Family.flux: write_tiny_flux,
-    Family.anima: write_tiny_anima,
-}
 
 
-@pytest.fixture(scope="module", params=list(WRITERS), ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=list(TINY_FAMILIES), ids=lambda family: family.name)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelFamily:
-    folder = tmp_path_factory.mktemp(request.param.name)
-    WRITERS[request.param](folder)
-    prediction = Prediction.flow if FAMILIES[request.param].is_flow else Prediction.epsilon
-    model = ModelConfig(family=request.param, checkpoint=str(folder), prediction=prediction)
+    model = tiny_model(request.param, tmp_path_factory.mktemp(request.param.name))
     return load_family(model, device=CPU, dtype=torch.float32)
 
 

@@ -1,14 +1,10 @@
 """What is on the device: never more than its phase needs; gradients of swapped blocks are the same."""
 
-from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import torch
-from tiny_anima import write_tiny_anima
-from tiny_flux import write_tiny_flux
-from tiny_sd3 import write_tiny_sd3
+from tiny_recipes import tiny_model
 from torch import Tensor, nn
 
 from engine.compose import memory_rules
@@ -20,8 +16,6 @@ from engine.config import (
     Family,
     LoRAConfig,
     MemoryConfig,
-    ModelConfig,
-    Prediction,
     Quantize,
     RunConfig,
     TrainingConfig,
@@ -41,18 +35,12 @@ from engine.networks.lora import LoRANetwork, attach_lora
 
 CPU = torch.device("cpu")
 DEVICE = torch.device("meta")  # the name of a device alone: nothing is sent there
-WRITERS: dict[Family, Callable[[Path], object]] = {
-    Family.sd3: write_tiny_sd3,
-    Family.flux: write_tiny_flux,
-    Family.anima: write_tiny_anima,
-}
+TRANSFORMERS = (Family.sd3, Family.flux, Family.anima)
 
 
-@pytest.fixture(scope="module", params=list(WRITERS), ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=TRANSFORMERS, ids=lambda family: family.name)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelFamily:
-    folder = tmp_path_factory.mktemp(request.param.name)
-    WRITERS[request.param](folder)
-    model = ModelConfig(family=request.param, checkpoint=str(folder), prediction=Prediction.flow)
+    model = tiny_model(request.param, tmp_path_factory.mktemp(request.param.name))
     return load_family(model, device=CPU, dtype=torch.float32)
 
 

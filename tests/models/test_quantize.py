@@ -4,16 +4,11 @@ What quantises is in packages that the other tests do without (extras 8bit and t
 torchao's ways run on a processor, too, where there is no GPU; bitsandbytes' on a GPU alone.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_anima import write_tiny_anima
-from tiny_flux import write_tiny_flux
-from tiny_sd1 import write_tiny_model
-from tiny_sd3 import write_tiny_sd3
-from tiny_sdxl import write_tiny_sdxl
+from tiny_recipes import TINY_FAMILIES, tiny_model
 
 from engine.compose import memory_rules
 from engine.compose.memory import linear_size, part_sizes, quantized_bytes
@@ -23,7 +18,6 @@ from engine.config import (
     LoRAConfig,
     MemoryConfig,
     ModelConfig,
-    Prediction,
     Quantize,
     RunConfig,
     TrainingConfig,
@@ -37,21 +31,11 @@ from engine.networks.lora import attach_lora
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 ON_PROCESSOR = [how for how in PACKAGES if how not in ON_GPU]
 WAYS = list(PACKAGES) if DEVICE.type == "cuda" else ON_PROCESSOR
-WRITERS: dict[Family, Callable[[Path], object]] = {
-    Family.sd1: write_tiny_model,
-    Family.sdxl: write_tiny_sdxl,
-    Family.sd3: write_tiny_sd3,
-    Family.flux: write_tiny_flux,
-    Family.anima: write_tiny_anima,
-}
 
 
-@pytest.fixture(scope="module", params=list(WRITERS), ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=list(TINY_FAMILIES), ids=lambda family: family.name)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelConfig:
-    folder = tmp_path_factory.mktemp(request.param.name)
-    WRITERS[request.param](folder)
-    prediction = Prediction.flow if FAMILIES[request.param].is_flow else Prediction.epsilon
-    return ModelConfig(family=request.param, checkpoint=str(folder), prediction=prediction)
+    return tiny_model(request.param, tmp_path_factory.mktemp(request.param.name))
 
 
 def loaded(model: ModelConfig, how: Quantize) -> ModelFamily:
@@ -138,9 +122,7 @@ def test_what_needs_a_gpu_is_refused_without_one(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_estimate_counts_matrices_in_fewer_bytes(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "m"
-    write_tiny_model(checkpoint)
-    model = ModelConfig(checkpoint=str(checkpoint))
+    model = tiny_model(Family.sd1, tmp_path)
     linear = linear_size(model)
     assert 0 < linear < part_sizes(model)["unet"]  # convolutions are no matrices
     for how, width in ((Quantize.nf4, 0.5 + 1 / 64), (Quantize.fp8, 1)):

@@ -1,9 +1,11 @@
-"""A checkpoint that a test can make for each recipe of conf/model/ that needs one."""
+"""Checkpoints that a test can make: for each recipe of conf/model/ that needs one, and for each family."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from engine.config import Family, ModelConfig, Prediction
+from engine.models.facts import FAMILIES
 from tests.models.tiny_anima import write_tiny_anima
 from tests.models.tiny_flux import write_tiny_flux
 from tests.models.tiny_sd1 import write_tiny_model
@@ -26,3 +28,18 @@ TINY_CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     "flux_schnell": partial(write_tiny_flux, is_dev=False),
     "anima": write_tiny_anima,
 }
+
+TINY_FAMILIES: dict[Family, Callable[[Path], None]] = {  # that of Stable Diffusion 2 is the first's
+    Family.sd1: write_tiny_model,
+    Family.sdxl: write_tiny_sdxl,
+    Family.sd3: write_tiny_sd3,
+    Family.flux: write_tiny_flux,
+    Family.anima: write_tiny_anima,
+}
+
+
+def tiny_model(family: Family, folder: Path) -> ModelConfig:
+    """Write a checkpoint of the family into the folder; its model as a run names it."""
+    TINY_FAMILIES[family](folder)
+    prediction = Prediction.flow if FAMILIES[family].is_flow else Prediction.epsilon
+    return ModelConfig(family=family, checkpoint=str(folder), prediction=prediction)

@@ -2,9 +2,6 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from engine.config import Family, LoRAConfig
 from engine.models.parts import layers_of_parts
 from engine.networks.files import read_lora, save_lora
 from engine.networks.lora import LoRANetwork, attach_lora
+from tests.program_alone import run_alone
 
 PROGRAM = Path(__file__).with_name("flux_alone.py")
 # FLUX.1-dev's widths, which diffusers' reader of kohya's names has written into it; one block of each kind
@@ -96,21 +94,7 @@ def ask_diffusers_alone(ours: Ours, folder: Path) -> tuple[dict[str, Tensor], di
         "inputs": str(ours.inputs),
         "out": str(folder),
     }
-    (folder / "request.json").write_text(json.dumps(request))
-    program = folder / "program.py"  # Python puts a program's own folder on the path: not the project's
-    program.write_bytes(PROGRAM.read_bytes())
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [sys.executable, str(program), str(folder / "request.json")],
-        cwd=folder,
-        env={**kept, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    report: dict[str, object] = json.loads((folder / "report.json").read_text())
+    report = run_alone(PROGRAM, request, folder)
     return load_file(folder / "predicted.safetensors"), report
 
 

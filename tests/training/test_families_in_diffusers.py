@@ -1,9 +1,6 @@
 """The files of each family's runs without us: diffusers alone, in a process of its own, draws our picture."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from tests.data.real_photographs import write_photographs
 from tests.models.tiny_anima import LENGTH
 from tests.models.tiny_recipes import TINY_CHECKPOINTS
 from tests.models.tiny_sdxl import write_tiny_sdxl
+from tests.program_alone import run_alone
 from tests.training.toy_runs import train_small
 
 PROGRAM = Path(__file__).with_name("families_alone.py")
@@ -98,22 +96,7 @@ def _draw_alone(recipe: str, folder: Path, base: Path, weights: Path) -> Mapping
         "settings": json.dumps(settings),
         "out": str(folder),
     }
-    (folder / "request.json").write_text(json.dumps(request))
-    program = folder / "program.py"  # Python puts a program's own folder on the path: not the project's
-    program.write_bytes(PROGRAM.read_bytes())
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [sys.executable, str(program), str(folder / "request.json")],
-        cwd=folder,
-        env={**kept, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    report: Mapping[str, object] = json.loads((folder / "report.json").read_text())
-    return report
+    return run_alone(PROGRAM, request, folder)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from demo.folder import WEIGHTS, prepare_demo
 from engine.diffusion.seeding import picture_noise
 from evaluation.encoders.load import load_encoder
 from evaluation.records import read_scores
+from tests.program_alone import run_alone
 from tests.training.toy_runs import train_small
 
 PROJECT = Path(__file__).parents[2]
@@ -66,21 +67,7 @@ def draw_without_us(run: Path, weights: Path, folder: Path) -> Alone:
         "settings": settings,
         "out": str(folder),
     }
-    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-    program = folder / "program.py"  # Python puts a program's own folder on the path: not the project's
-    program.write_bytes(PROGRAM.read_bytes())
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [sys.executable, str(program), str(folder / "request.json")],
-        cwd=folder,
-        env={**env, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    alone = Alone(report=json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    alone = Alone(report=run_alone(PROGRAM, request, folder))
     for index in range(len(rows)):
         alone.base.append(read_pixels(folder / f"base_{index:02d}.png"))
         alone.lora.append(read_pixels(folder / f"lora_{index:02d}.png"))
