@@ -147,7 +147,7 @@ def test_a_retry_that_fails_can_be_tried_again(sweeps: Path, capsys: Capture) ->
 def test_a_retry_after_patience_ran_out_says_that_the_budget_must_grow(sweeps: Path, capsys: Capture) -> None:
     _, folder = make_study(sweeps, [Outcome.completed, Outcome.failed, Outcome.diverged], trials=5)
     folder.write(replace(folder.read(), budget={"trials": 5, "patience": 1}))
-    assert "The budget is used up (1 trials in a row" in said(["retry", "outcome=failed"], capsys)
+    assert "The budget is used up (1 trial in a row" in said(["retry", "outcome=failed"], capsys)
 
 
 def test_diverged_trials_begin_anew_and_what_they_left_is_kept(sweeps: Path, capsys: Capture) -> None:
