@@ -11,6 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
+from engine.compose.foreign_flags import split_foreign
+
 _FORM = re.compile(r"(?P<sign>\+\+|\+|~|)(?P<key>[\w./@:-]+)=(?P<value>.*)", re.DOTALL)
 
 
@@ -21,6 +23,7 @@ class Arguments:
     flags: argparse.Namespace  # Hydra's own: cfg, help, config_name, ...
     overrides: list[str]  # key=value, group=name
     problems: list[str] = field(default_factory=list)
+    meant: set[str] = field(default_factory=set)  # options that the problems advise to give
 
     def argv(self, overrides: Sequence[str]) -> list[str]:
         """The command line for Hydra: the same flags, other overrides."""
@@ -36,12 +39,13 @@ def read_arguments(argv: Sequence[str]) -> Arguments:
     """Flags and overrides in any order; unknown flags become problems."""
     parser = get_args_parser()
     parser.error = _raise  # type: ignore[method-assign]
+    foreign, own = split_foreign(argv, parser)
     try:
-        flags, rest = parser.parse_known_args(list(argv))
+        flags, rest = parser.parse_known_args(own)
     except ValueError as error:
         empty = parser.parse_args([])
         return Arguments(flags=empty, overrides=[], problems=[f"{' '.join(argv)}: {error}. Try --help."])
-    problems = [
+    problems = [flag.problem for flag in foreign] + [
         f"{word}: unknown flag. Options are written without dashes, for example training.steps=300."
         for word in rest
         if word.startswith("-")
@@ -49,7 +53,8 @@ def read_arguments(argv: Sequence[str]) -> Arguments:
     overrides = [*flags.overrides, *(word for word in rest if not word.startswith("-"))]
     if flags.cfg == "job" or flags.help:
         flags.resolve = True  # values as the run would see them, not references to other options
-    return Arguments(flags=flags, overrides=overrides, problems=problems)
+    meant = {key for flag in foreign for key in flag.meant}
+    return Arguments(flags=flags, overrides=overrides, problems=problems, meant=meant)
 
 
 def split_override(text: str) -> tuple[str, str, str] | None:

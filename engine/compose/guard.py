@@ -72,6 +72,7 @@ def check_overrides(argv: Sequence[str], conf: Path) -> list[str]:
     folders = _folders(arguments, conf)
     state = _Checked(folders, sweeps=bool(flags.multirun))
     state.problems = arguments.problems + _flag_problems(arguments, folders)
+    state.settled |= arguments.meant
     if folders.file("", folders.config_name) is None:
         raise ConfigError(state.problems)
     if sweeper_schema() is None:

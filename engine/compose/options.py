@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from engine.compose.kohya_words import kohya_answer, kohya_keys
 from engine.compose.show import show
 from engine.config import NetworkConfig, RunConfig
 
@@ -40,6 +41,8 @@ def find_option(path: str, network: type[NetworkConfig], groups: Sequence[str] =
     for depth, name in enumerate(parts):
         own = [field.name for field in fields(owner)]
         if name not in own:
+            if (answer := kohya_answer(path)) and (not depth or not _is_leaf(parts[-1], network)):
+                return answer
             title = f"unknown option of {owner.__name__}" if depth else "unknown option"
             return f"{path}: {title}{_suggestion(parts[depth:], own + list(groups) * (not depth), network)}"
         here, hint = ".".join(parts[: depth + 1]), _concrete(get_type_hints(owner)[name], network)
@@ -54,6 +57,8 @@ def find_option(path: str, network: type[NetworkConfig], groups: Sequence[str] =
 def meant_options(sentence: str) -> list[str]:
     """The full paths of the options that a find_option sentence suggests."""
     path, _, rest = sentence.partition(": ")
+    if sentence == kohya_answer(path):
+        return [key.partition("=")[0] for key in kohya_keys(path)]
     if "did you mean " not in rest:
         return []
     names = rest.split("did you mean ")[1].rstrip("?)").split(" or ")
@@ -91,6 +96,11 @@ def is_section(option: Option) -> bool:
 def is_text(option: Option) -> bool:
     """Whether the option holds a text."""
     return _base(option.hint)[0] is str
+
+
+def is_switch(option: Option) -> bool:
+    """Whether the option is true or false."""
+    return _base(option.hint)[0] is bool
 
 
 def is_list(option: Option) -> bool:
@@ -147,6 +157,10 @@ def _suggestion(parts: Sequence[str], own: Sequence[str], network: type[NetworkC
     if far:
         return f" (did you mean {' or '.join(leaves[far[0]])}?)"
     return f" (its options: {', '.join(dict.fromkeys(own))})"
+
+
+def _is_leaf(name: str, network: type[NetworkConfig]) -> bool:
+    return any(option.name == name for option in all_options(network))
 
 
 def _concrete(hint: Any, network: type[NetworkConfig]) -> Any:

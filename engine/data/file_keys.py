@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.config import Interpolation
+from engine.config.kohya_options import OUR_KEYS
 
 INTERPOLATIONS = tuple(kind.name for kind in Interpolation)
 
@@ -155,8 +156,16 @@ def _unknown(key: str, rules: Mapping[str, Rule], dialect: Dialect) -> str:
         return f"this key holds for a whole dataset. Move it into {dialect.dataset} or {dialect.general}."
     if key in general_rules(dialect):  # about caption files, in a dataset that has none
         return "the subsets of this dataset do not use it. Leave it out."
-    meant = _COMMAND_LINE_NAMES.get(key) or nearest(key.lower(), list(rules))
+    meant = _of_command_line(key, dialect) or nearest(key.lower(), list(rules))
     return f"unknown key (did you mean {meant}?)." if meant else "unknown key. Leave it out."
+
+
+def _of_command_line(name: str, dialect: Dialect) -> str | None:
+    """The key of a file for what has this name on kohya's command line."""
+    ours = [key.partition("=")[0].rpartition(".")[2] for key in OUR_KEYS.get(name, ())]
+    subsets = [subset_rules(kind, dialect) for kind in (SubsetKind.dreambooth, SubsetKind.metadata)]
+    known = {*general_rules(dialect), *subsets[0], *subsets[1]}
+    return next((key for key in (_IN_FILES.get(one, one) for one in ours) if key in known), None)
 
 
 def _wrong_type(key: str, value: object, rule: Rule, dialect: Dialect) -> str:
@@ -327,9 +336,4 @@ _PLACES = {
     SubsetKind.metadata: {"metadata_file": _PATH, "image_dir": _PATH, "alpha_mask": _TRUTH},
     SubsetKind.masks: {"image_dir": _PATH},
 }
-_COMMAND_LINE_NAMES = {  # what the same thing is called on kohya's command line
-    "train_batch_size": "batch_size",
-    "dataset_repeats": "num_repeats",
-    "train_data_dir": "image_dir",
-    "in_json": "metadata_file",
-}
+_IN_FILES = {"path": "image_dir"}  # what one of our options is called in a dataset file
