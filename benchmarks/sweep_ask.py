@@ -52,7 +52,7 @@ def measure_ask(*, trials: int) -> str:
 
 
 def _fill(folder: Path, trials: int) -> list[Times]:
-    from sweeper.config import Direction, PruneConfig, PrunerConfig, SweeperConfig
+    from sweeper.config import Direction, PruneConfig, PrunerConfig, PrunerKind, SweeperConfig
     from sweeper.space.reading import read_space
     from sweeper.study.budget import Budget
     from sweeper.study.claim import Claim, TrialQueue
@@ -72,7 +72,9 @@ def _fill(folder: Path, trials: int) -> list[Times]:
     study = _study(place, space, trials)
     budget = Budget(trials=trials)
     queue = TrialQueue(study, place, phase=Phase.search, budget=budget, lease=900)
-    judge = Judge(study, build_pruner(PrunerConfig(), PruneConfig(min=10), 90), Direction.minimize)
+    judge = Judge(
+        study, build_pruner(PrunerConfig(kind=PrunerKind.asha), PruneConfig(min=10), 90), Direction.minimize
+    )
     times: list[Times] = []
     while True:
         start = time.perf_counter()
