@@ -10,7 +10,15 @@ from engine.compose.checkpoint_settings import settings_problems
 from engine.compose.show import show
 from engine.compose.text_layers import text_layers
 from engine.config import ConfigError, Family, LayerGroup, ModelConfig, Prediction
-from engine.models.facts import FAMILIES, GATED, PART_OPTIONS, FamilyFacts, joined_members, layer_group
+from engine.models.facts import (
+    FAMILIES,
+    GATED,
+    PART_OPTIONS,
+    FamilyFacts,
+    joined_members,
+    layer_group,
+    prediction_advice,
+)
 from engine.models.layouts import shapes_of
 from engine.models.locate import find_checkpoint, is_hub_id
 from engine.models.original_names import diffusers_names
@@ -241,7 +249,9 @@ def _family_problems(model: ModelConfig, folder: Path) -> list[str]:
         return [_wrong_family(model, fitting[0] if fitting else None, pipeline)]
     told = _PREDICTIONS.get(str(prediction))
     if not facts.is_flow and prediction is not None and told is not model.prediction:
-        advice = f"Set model.prediction={told.name}." if told else "Give one that predicts epsilon or v."
+        advice = "Give one that predicts epsilon or v."
+        if told:
+            advice = prediction_advice(model.family, model.name, told)
         return [
             f"model.prediction={show(model.prediction)}: the checkpoint's scheduler says {prediction}. "
             f"{advice}"
@@ -328,6 +338,8 @@ def _weights_problems(option: str, name: str, part: Path) -> list[str]:
                 f"{lost[0]}. Get the checkpoint again."
             ]
         part_weights(part)
+        if not (part / "config.json").is_file():
+            return [f"{said}no config.json in {part.name}/. Get it again."]
     except (DamagedFileError, OSError):
         return [f"{said}a weights file in {part.name}/ is damaged. Copy it again."]
     return []

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from engine.compose.checkpoint_settings import SCHNELL
 from engine.compose.memory import denoiser_settings
 from engine.compose.show import show
 from engine.config import ConfigError, Family, ModelConfig, RunConfig
@@ -14,7 +15,6 @@ from engine.models.weight_headers import read_header
 
 _LATENTS_A_TOKEN = {Family.flux: 4}  # 2 x 2 of them are one input; other denoisers read them one by one
 _DECODES = ("decoder.conv_in.weight", "decoder.conv1.weight")  # the first layer behind the latents
-_SCHNELL = "flux_schnell"  # the recipe of a transformer without an input for guidance
 
 
 def fit_problems(run: RunConfig) -> list[str]:
@@ -33,7 +33,7 @@ def scale_problems(run: RunConfig) -> list[str]:
         return []
     if not settings or settings.get("guidance_embeds", False):
         return []
-    remedy = "Set sampling.guidance_scale=1" if model.name == _SCHNELL else f"Use model={_SCHNELL}"
+    remedy = "Set sampling.guidance_scale=1" if model.name == SCHNELL else f"Use model={SCHNELL}"
     return [
         f"sampling.guidance_scale={show(scale)}: this checkpoint's transformer is not told its guidance, "
         f"as FLUX.1-schnell's is not. {remedy}."

@@ -11,6 +11,7 @@ from engine.models.locate import find_checkpoint
 from engine.models.places import find_places, is_weights_file, lies_in_parts
 from engine.models.weight_headers import read_header
 
+SCHNELL = "flux_schnell"  # the recipe of a transformer without an input for guidance
 _SAYS_ZERO_TERMINAL = "ztsnr"  # a tensor by which a file says so, as "v_pred" says what it predicts
 
 
@@ -40,6 +41,19 @@ def level_notes(model: ModelConfig) -> list[str]:
     return [
         "model.zero_terminal_snr=true, and the checkpoint does not say that its last timestep is pure noise: "
         "its noise levels are stretched to it, in training and in pictures"
+    ]
+
+
+def recipe_notes(model: ModelConfig) -> list[str]:
+    """That weights of FLUX.1-dev are trained and drawn with the recipe of schnell."""
+    if model.name != SCHNELL or model.family is not Family.flux:
+        return []
+    if not denoiser_settings(model).get("guidance_embeds", False):
+        return []
+    return [
+        f"model={SCHNELL}: the checkpoint's transformer is told its guidance, as FLUX.1-dev's is, and its "
+        f"pictures of {model.default_sampling_steps} steps are poor. The recipe for it is "
+        f"model={FAMILIES[Family.flux].recipe}"
     ]
 
 

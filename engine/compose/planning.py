@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
-from engine.compose.checkpoint_settings import level_notes
+from engine.compose.checkpoint_settings import level_notes, recipe_notes
 from engine.compose.device import memory_of_gpu, num_threads, visible_device
 from engine.compose.memory import estimate_memory
 from engine.compose.memory_advice import memory_advice
@@ -45,6 +45,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         [picture.repeats for picture in scan.pictures],
     )
     steps = _total_steps(run, num_batches)
+    an_epoch = steps_per_epoch(num_batches, gradient_accumulation=run.training.gradient_accumulation)
     _check_warmup(run, steps)
     trained = num_parameters(adapted)
     device = visible_device(run.training.device) or run.training.device
@@ -61,9 +62,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         scan=scan,
         choices=choices,
         batches_per_epoch=num_batches,
-        steps_per_epoch=steps_per_epoch(
-            num_batches, gradient_accumulation=run.training.gradient_accumulation
-        ),
+        steps_per_epoch=an_epoch,
         total_steps=steps,
         num_layers=len(layers),
         num_parameters=trained,
@@ -75,6 +74,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
         drawing=drawing,
         notes=(
             *_notes(scan, run),
+            *_idle_saves(run, steps, an_epoch),
             *drawing_notes(run, drawing),
             *weight_notes(run, scan),
             *_enlarged(scan, choices),
@@ -132,8 +132,19 @@ def _enlarged(scan: Scan, choices: Sequence[BucketChoice]) -> list[str]:
     return [f"enlarged more than twice, and soft for it: {', '.join(names[:_NUM_NAMED])}{more}"]
 
 
+def _idle_saves(run: RunConfig, steps: int, an_epoch: int) -> list[str]:
+    """That weights on the way are asked for, and none can come: those of the last step are the run's file."""
+    training = run.training
+    every, epochs = training.save_every, training.save_every_epochs
+    if every == epochs == 0 or (every or epochs * an_epoch) < steps:
+        return []
+    asked = f"training.save_every={every}" if every else f"training.save_every_epochs={epochs}"
+    length = f"{steps} steps" if every else f"{steps} steps, an epoch {an_epoch}"
+    return [f"{asked} writes nothing on the way: the run has {length}, and its last weights are its own file"]
+
+
 def _notes(scan: Scan, run: RunConfig) -> list[str]:
-    notes = [*scan.notes, *level_notes(run.model)]
+    notes = [*scan.notes, *level_notes(run.model), *recipe_notes(run.model)]
     if len(scan.captions_by_ending) > 1:
         counts = ", ".join(f"{count} {ending}" for ending, count in scan.captions_by_ending.items())
         notes.append(f"captions come from files of several endings: {counts}")

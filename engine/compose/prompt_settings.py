@@ -8,7 +8,7 @@ from engine.compose.family_rules import family_rule
 from engine.compose.ranges import LARGEST_SEED, RANGES
 from engine.compose.show import show
 from engine.compose.side_rule import side_rule
-from engine.config import RunConfig
+from engine.config import Family, RunConfig
 from engine.sampling.prompt_file import Prompt
 
 _NUM_SHOWN = 5
@@ -42,10 +42,11 @@ def _problems(run: RunConfig, prompt: Prompt) -> Iterator[str]:
     if out_of_range:
         return
     scale = given.get("guidance_scale", run.sampling.guidance_scale)
-    if prompt.own.negative_prompt is not None and isinstance(scale, int | float) and scale <= 1:
+    negative = prompt.own.negative_prompt if run.model.family is not Family.flux else None  # said below
+    if negative is not None and isinstance(scale, int | float) and scale <= 1:
         yield (
-            f"negative prompt {prompt.own.negative_prompt}: without effect at a guidance scale of "
-            f"{show(scale)}. Raise it (--l), or leave the negative prompt out."
+            f"negative prompt {negative}: without effect at a guidance scale of {show(scale)}. "
+            "Raise it (--l), or leave the negative prompt out."
         )
     own = {name: value for name, value in given.items() if name != "seed"}
     drawn = replace(run, sampling=replace(run.sampling, **own))  # type: ignore[arg-type]

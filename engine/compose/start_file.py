@@ -16,6 +16,7 @@ from engine.models.layer_words import choose_layers, split_number
 from engine.networks.kohya_names import PREFIXES, kohya_key
 
 _DOWN, _ALPHA = ".lora_down.weight", ".alpha"  # how kohya's keys of a layer end
+_FOR_DIFFUSERS = ".diffusers.safetensors"  # how the file with diffusers' names ends
 _NUMBERS = {"F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i"}
 _VERSIONS = {  # how each family's ss_base_model_version begins, in kohya's files of any age
     Family.sd1: "sd_v1",
@@ -68,7 +69,7 @@ def start_problems(run: RunConfig) -> list[str]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         return [f"{start}: can't be read as a safetensors file ({error}). Give another file."]
     if not found.ranks:
-        return [f"{start}: holds no LoRA with kohya's keys (...{_DOWN}). Give another file."]
+        return [f"{start}: holds no LoRA with kohya's keys (...{_DOWN}). {_other_file(path)}"]
     problems = _text_problems(run, network, found)
     if len(set(found.ranks.values())) > 1 or network.ranks:
         problems += _layer_problems(run, network, found)
@@ -77,6 +78,14 @@ def start_problems(run: RunConfig) -> list[str]:
     if (stranger := _other_family(run, found)) is not None:
         problems = [stranger]  # its ranks are of no interest
     return [f"{start}: {problem}" for problem in problems]
+
+
+def _other_file(path: Path) -> str:
+    """The file of the same run whose names are kohya's, where this is its other one."""
+    beside = path.with_name(path.name.removesuffix(_FOR_DIFFUSERS) + ".safetensors")
+    if path.name.endswith(_FOR_DIFFUSERS) and beside.is_file():
+        return f"The one with kohya's names lies beside it: network.init_from={beside}."
+    return "Give another file."
 
 
 def _other_family(run: RunConfig, found: StartFile) -> str | None:

@@ -3,8 +3,8 @@
 Source: the parsers of kohya sd-scripts 0.10.1, names only.
 """
 
-# Their name -> our keys that do this, any of them; "key=value" where only one value does it, "group=NAME" for
-# a file of conf/. Left out: names that are an option's own here, in whatever group (min_snr_gamma, huber_c).
+# Their name -> our keys that do this, any of them; "key=value" where one value does it, "group=NAME" for a
+# file of conf/. Left out: names that are an option's own here, in whatever group (min_snr_gamma, huber_c).
 OUR_KEYS: dict[str, tuple[str, ...]] = {
     # the model
     "pretrained_model_name_or_path": ("model.checkpoint",),
@@ -44,7 +44,7 @@ OUR_KEYS: dict[str, tuple[str, ...]] = {
     "cross_attn_lr": ("network.learning_rates",),
     "mlp_lr": ("network.learning_rates",),
     "mod_lr": ("network.learning_rates",),
-    "optimizer_type": ("optimizer=NAME", "optimizer.class_path"),
+    "optimizer_type": ("optimizer=NAME", "optimizer.class_path=MODULE.CLASS"),
     "optimizer_args": ("optimizer.args",),
     "use_8bit_adam": ("optimizer=adamw8bit",),
     "use_lion_optimizer": ("optimizer.class_path",),

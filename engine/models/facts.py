@@ -36,6 +36,7 @@ class FamilyFacts:
     layer_groups: tuple[tuple[LayerGroup, str], ...]  # group -> pattern on a module's whole name
     kohya_version: str  # ss_base_model_version of its LoRA files
     recipe: str  # of conf/model, that messages recommend for it
+    recipes: Mapping[Prediction, str] = field(default_factory=dict)  # of a family that predicts either way
     index_file: str = "model_index.json"  # of a diffusers folder: says what it holds
     text_width: int | None = None  # of what its published UNets are told of text; tells SD1 and SD2 apart
     denoiser: str = "unet"  # the part that is trained on
@@ -88,6 +89,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         layer_groups=_UNET_GROUPS,
         kohya_version="sd_v2",
         recipe="sd21",
+        recipes={Prediction.v: "sd21", Prediction.epsilon: "sd21_base"},
         text_width=1024,
         text_layers={"text_encoder": _CLIP},
     ),
@@ -98,6 +100,7 @@ FAMILIES: dict[Family, FamilyFacts] = {
         layer_groups=_UNET_GROUPS,
         kohya_version="sdxl_base_v1-0",
         recipe="sdxl",
+        recipes={Prediction.epsilon: "sdxl", Prediction.v: "sdxl_vpred"},
         text_encoders=("text_encoder", "text_encoder_2"),
         tokenizers=("tokenizer", "tokenizer_2"),
         text_layers={"text_encoder": _CLIP, "text_encoder_2": _PROJECTED_CLIP},
@@ -195,6 +198,20 @@ PART_OPTIONS: dict[Family, dict[str, str]] = {
     Family.flux: {**_OWN_CLIP, "t5xxl": "text_encoder_2"},
     Family.anima: {"vae": "vae", "qwen3": "text_encoder"},
 }
+
+
+def prediction_advice(family: Family, name: str, told: Prediction) -> str:
+    """What to do about weights that predict something else than the run says.
+
+    name  of the run's recipe
+    told  what they predict: the recipe that is made for it sets what goes with it
+    """
+    facts = FAMILIES[family]
+    made_for_it = facts.recipes.get(told)
+    is_fine_tune = name not in facts.recipes.values()  # a recipe of its own, that predicts what is usual
+    if made_for_it is None or made_for_it == name or (is_fine_tune and made_for_it == facts.recipe):
+        return f"Set model.prediction={told.name}."
+    return f"Use model={made_for_it}."
 
 
 def layer_group(family: Family, module_name: str, component: str = "") -> LayerGroup | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import ConfigError, Family, ModelConfig, Prediction
-from engine.models.facts import FAMILIES, PART_OPTIONS
+from engine.models.facts import FAMILIES, PART_OPTIONS, prediction_advice
 from engine.models.layouts import (
     CONFIGS,
     PARTS,
@@ -129,7 +129,8 @@ def read_base(model: ModelConfig, file: Path) -> dict[str, tuple[int, ...]]:
         raise ConfigError(f"{said}this is a file of {other.title}; use model={other.recipe}.")
     if "v_pred" in shapes and not facts.is_flow and model.prediction is not Prediction.v:
         raise ConfigError(
-            f"model.prediction={model.prediction.name}: {file.name} says v. Set model.prediction=v."
+            f"model.prediction={model.prediction.name}: {file.name} says v. "
+            + prediction_advice(model.family, model.name, Prediction.v)
         )
     return shapes
 

@@ -30,7 +30,7 @@ def is_finished(earlier: TrainResult) -> bool:
 def revisit(job: Job, earlier: TrainResult, opened: OpenedFolder) -> TrainResult:
     """Draw, measure and score again where their options changed since; else only report what is there."""
     result = replace(earlier, reused=True)
-    tell_idle_saves(job.run, job.plan, ended=True, warn=job.warn)
+    tell_idle_saves(job.run, job.plan, warn=job.warn)
     if earlier.outcome is not Outcome.completed:
         return result
     if earlier.weights is not None:

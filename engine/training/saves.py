@@ -57,19 +57,13 @@ def saved_files(name: str, folder: Path) -> list[Path]:
     return [path for word in ("epoch", "step") for _, path in _numbered(name, word, folder)]
 
 
-def tell_idle_saves(run: RunConfig, plan: Plan, *, ended: bool, warn: Callable[[str], None]) -> None:
-    """Say so where files on the way are asked for and none can come.
-
-    ended  the run was finished by an earlier start
-    """
+def tell_idle_saves(run: RunConfig, plan: Plan, *, warn: Callable[[str], None]) -> None:
+    """Say so where files on the way are asked of a run that an earlier start finished without any."""
     every, unit = _rhythm(run, plan)
-    if every == 0:
-        return
+    if not 0 < every * unit < plan.total_steps or saved_files(run.name, plan.folder):
+        return  # where there can be none the plan says so
     asked = f"training.{'save_every_epochs' if run.training.save_every_epochs else 'save_every'}={every}"
-    if every * unit >= plan.total_steps:
-        warn(f"{asked}: the run has {plan.total_steps} steps, and its last weights are its own file")
-    elif ended and not saved_files(run.name, plan.folder):
-        warn(f"{asked}: the run ended without files on the way. Add force=true to train it again")
+    warn(f"{asked}: the run ended without files on the way. Add force=true to train it again")
 
 
 def _rhythm(run: RunConfig, plan: Plan) -> tuple[int, int]:

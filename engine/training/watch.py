@@ -10,7 +10,7 @@ from engine.training.parts import Model, Pictures
 from engine.training.previews import Gallery
 from engine.training.progress import TrainingProgress
 from engine.training.resume import Checkpoint, save_checkpoint
-from engine.training.saves import Saves, tell_idle_saves
+from engine.training.saves import Saves
 from engine.training.start import Start
 from engine.training.tracking import Trackers
 from engine.training.validation_record import ValidationRecord
@@ -37,7 +37,6 @@ class Watch:
         self._model = model
         self._record = ValidationRecord(job, model, pictures.validation)
         self._saves = Saves(job.run, job.plan, model.network)
-        tell_idle_saves(job.run, job.plan, ended=False, warn=job.warn)
         self._last: ValidationLosses | None = None  # of the weights after the last step
         self._start = start
         self._gallery = gallery

@@ -54,6 +54,7 @@ def folder_of(family: Family, folder: Path, *, without: tuple[str, ...] = ()) ->
     for part in facts.weighty:
         shapes = DENOISERS.get(family, UNET) if part == facts.denoiser else {"x.weight": [4]}
         write_header_only(folder / part / "model.safetensors", shapes)
+        (folder / part / "config.json").write_text("{}")
     kind = {"prediction_type": "epsilon"} if not facts.is_flow else {"shift": 3.0}
     (folder / "scheduler/scheduler_config.json").write_text(json.dumps(kind))
     (folder / "vae/config.json").write_text(json.dumps({"block_out_channels": [4, 4, 4, 4]}))
@@ -150,10 +151,58 @@ def test_a_pipeline_of_no_family_is_named(tmp_path: Path) -> None:
 def test_what_a_flow_models_scheduler_does_not_say_is_not_asked(tmp_path: Path) -> None:
     config = config_of(Family.sd2, folder_of(Family.sd2, tmp_path / "m"))
     (problem,) = checkpoint_problems(replace(config, prediction=Prediction.v))
-    assert problem.endswith("the checkpoint's scheduler says epsilon. Set model.prediction=epsilon.")
+    assert problem.endswith("the checkpoint's scheduler says epsilon. Use model=sd21_base.")
     (tmp_path / "m/scheduler/scheduler_config.json").write_text('{"prediction_type": "sample"}')
     (problem,) = checkpoint_problems(config)
     assert problem.endswith("scheduler says sample. Give one that predicts epsilon or v.")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "family", "prediction", "advice"),
+    [
+        ("sd21", Family.sd2, "epsilon", "Use model=sd21_base."),
+        ("sd21_base", Family.sd2, "v_prediction", "Use model=sd21."),
+        ("sdxl", Family.sdxl, "v_prediction", "Use model=sdxl_vpred."),
+        ("pony", Family.sdxl, "v_prediction", "Use model=sdxl_vpred."),
+        ("sdxl_vpred", Family.sdxl, "epsilon", "Use model=sdxl."),
+        ("sd15", Family.sd1, "v_prediction", "Set model.prediction=v."),  # no recipe does
+    ],
+)
+def test_what_a_checkpoint_predicts_is_given_by_the_recipe_that_is_made_for_it(
+    recipe: str, family: Family, prediction: str, advice: str, tmp_path: Path
+) -> None:
+    folder = folder_of(family, tmp_path / "m")
+    (folder / "scheduler/scheduler_config.json").write_text(json.dumps({"prediction_type": prediction}))
+    (problem,) = checkpoint_problems(composed(f"model={recipe}", f"model.checkpoint={folder}").model)
+    assert problem.endswith(f"the checkpoint's scheduler says {prediction}. {advice}")
+
+
+def test_recipes_of_a_family_predict_what_they_are_named_for() -> None:
+    for family, facts in FAMILIES.items():
+        for prediction, name in facts.recipes.items():
+            recipe = composed(f"model={name}").model
+            assert (recipe.family, recipe.prediction) == (family, prediction)
+        assert not facts.recipes or facts.recipe in facts.recipes.values()
+
+
+def test_a_recipe_that_was_right_before_an_option_changed_it_is_put_right(tmp_path: Path) -> None:
+    folder = folder_of(Family.sdxl, tmp_path / "m")
+    options = ("model=pony", f"model.checkpoint={folder}", "model.prediction=v")
+    (problem,) = checkpoint_problems(composed(*options).model)
+    assert problem.endswith("the checkpoint's scheduler says epsilon. Set model.prediction=epsilon.")
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_part_without_its_settings_is_asked_for_before_loading(family: Family, tmp_path: Path) -> None:
+    folder = folder_of(family, tmp_path / "m")
+    for part in FAMILIES[family].weighty:
+        kept = (folder / part / "config.json").read_text()
+        (folder / part / "config.json").unlink()
+        assert checkpoint_problems(config_of(family, folder)) == [
+            f"model.checkpoint={folder}: no config.json in {part}/. Get it again."
+        ]
+        (folder / part / "config.json").write_text(kept)
+    assert checkpoint_problems(config_of(family, folder)) == []
 
 
 def test_files_that_an_index_names_are_read_and_must_be_there(tmp_path: Path) -> None:

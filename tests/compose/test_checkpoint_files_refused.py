@@ -172,7 +172,7 @@ def test_a_transformer_alone_asks_for_each_of_the_other_parts(tmp_path: Path) ->
 def test_a_file_that_says_v_is_not_trained_as_epsilon(tmp_path: Path) -> None:
     file = file_of({**FILES[Family.sdxl], "v_pred": []}, tmp_path / "m.safetensors")
     config = config_of(Family.sdxl, file)
-    assert said(config) == "model.prediction=epsilon: m.safetensors says v. Set model.prediction=v."
+    assert said(config) == "model.prediction=epsilon: m.safetensors says v. Use model=sdxl_vpred."
     assert all("says v" not in one for one in checkpoint_problems(replace(config, prediction=Prediction.v)))
 
 

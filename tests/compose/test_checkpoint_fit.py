@@ -91,6 +91,16 @@ def test_guidance_that_schnell_is_not_told_is_refused(tmp_path: Path) -> None:
     assert scale_problems(run_on("flux_schnell", tmp_path / "nowhere", f"{scale}=3.5")) == []
 
 
+def test_a_negative_prompt_of_a_line_for_flux_is_refused_once(tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a cat\na dog --n bad\n")
+    run = run_on("flux_schnell", tmp_path / "nowhere", f"sampling.prompt_file={tmp_path / 'prompts.txt'}")
+    (problem,) = [one for one in disk_problems(run) if "prompts.txt" in one]
+    assert problem.endswith(
+        "line 2: negative_prompt=bad: the guidance of FLUX.1 is distilled, and it steers away from nothing. "
+        "Leave it out."
+    )
+
+
 def test_a_prompt_that_asks_schnell_for_guidance_is_refused(tmp_path: Path) -> None:
     settings: dict[str, object] = {"in_channels": 64, "guidance_embeds": False}
     schnell = toy(tmp_path / "schnell", Family.flux, settings, {"latent_channels": 16})

@@ -10,7 +10,7 @@ from test_checkpoint_files_refused import FILES, file_of, words_in
 from toys import composed
 
 from engine.compose.checkpoint import checkpoint_problems
-from engine.compose.checkpoint_settings import level_notes
+from engine.compose.checkpoint_settings import level_notes, recipe_notes
 from engine.compose.preflight import disk_problems
 from engine.config import Family, MemoryConfig, ModelConfig, Prediction
 
@@ -60,6 +60,31 @@ def test_a_file_tells_by_its_tensors_whether_it_is_told_guidance(is_dev: bool, t
     assert checkpoint_problems(config) == []
     problems = checkpoint_problems(replace(config, guidance=3.5))
     assert [problem.split(": ")[0] for problem in problems] == ([] if is_dev else ["model.guidance=3.5"])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_told", "is_noted"),
+    [("flux_schnell", True, True), ("flux_schnell", False, False), ("flux_dev", True, False)],
+)
+def test_weights_of_dev_under_the_recipe_of_schnell_are_named_in_the_plan(
+    recipe: str, is_told: bool, is_noted: bool, tmp_path: Path
+) -> None:
+    folder = folder_of(Family.flux, tmp_path / "m")
+    model = composed(f"model={recipe}", f"model.checkpoint={folder}").model
+    assert recipe_notes(model) == []  # its settings say nothing
+    say(folder, "transformer", guidance_embeds=is_told)
+    assert checkpoint_problems(model) == []
+    note = (
+        "model=flux_schnell: the checkpoint's transformer is told its guidance, as FLUX.1-dev's is, and its "
+        "pictures of 4 steps are poor. The recipe for it is model=flux_dev"
+    )
+    assert recipe_notes(model) == [note] * is_noted
+
+
+def test_a_file_tells_by_its_tensors_that_it_is_dev(tmp_path: Path) -> None:
+    for is_dev in (True, False):
+        config = replace(flux_file(tmp_path / str(is_dev), is_dev=is_dev), name="flux_schnell")
+        assert len(recipe_notes(config)) == is_dev
 
 
 def test_settings_that_cannot_be_read_are_damage(tmp_path: Path) -> None:

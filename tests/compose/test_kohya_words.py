@@ -95,8 +95,8 @@ def test_an_option_with_dashes_is_written_as_ours(words: list[str], written: str
 
 def test_pairs_behind_a_flag_belong_to_it_and_options_of_ours_do_not() -> None:
     assert problems("--optimizer_args", "weight_decay=0.1", "eps=1e-6", "network.alpha=3") == [
-        "--optimizer_args weight_decay=0.1 eps=1e-6: here options are written key=value: optimizer.args=VALUE. "
-        "One by one: optimizer.args.weight_decay=0.1."
+        "--optimizer_args weight_decay=0.1 eps=1e-6: here options are written key=value: "
+        "optimizer.args=VALUE. One by one: optimizer.args.weight_decay=0.1."
     ]
 
 

@@ -68,6 +68,30 @@ def test_levels_that_the_checkpoint_does_not_speak_of_are_noted_where_they_are_s
     assert note.startswith("model.zero_terminal_snr=true, and the checkpoint does not say")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("training.save_every=100", "training.steps=4"), "training.save_every=100 has 4 steps"),
+        (("training.save_every=4", "training.steps=4"), "training.save_every=4 has 4 steps"),
+        (
+            ("training.save_every_epochs=1", "training.steps=4"),
+            "training.save_every_epochs=1 has 4 steps, an epoch 5",
+        ),
+        (("training.save_every=3", "training.steps=4"), None),
+        (("training.save_every_epochs=1", "training.epochs=2"), None),
+        (("training.steps=4",), None),
+    ],
+)
+def test_a_rhythm_of_saves_that_writes_nothing_is_noted(
+    options: tuple[str, ...], said: str | None, tmp_path: Path, photos: Path
+) -> None:
+    _, plan = planned(tmp_path, photos, *options)
+    told = [note for note in plan.notes if "save_every" in note]
+    assert [note.replace(" writes nothing on the way: the run", "") for note in told] == (
+        [f"{said}, and its last weights are its own file"] if said else []
+    )
+
+
 def test_accumulation_makes_fewer_steps_of_as_many_batches(tmp_path: Path, photos: Path) -> None:
     _, plan = planned(tmp_path, photos, "training.epochs=4", "training.gradient_accumulation=2")
     assert (plan.batches_per_epoch, plan.steps_per_epoch, plan.total_steps) == (5, 3, 12)

@@ -52,6 +52,8 @@ def write_checkpoint(
     (folder / "tokenizer/vocab.json").write_text("{}")
     (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
     (folder / "scheduler/scheduler_config.json").write_text(json.dumps({"prediction_type": prediction}))
+    for part in ("unet", "text_encoder"):
+        (folder / part / "config.json").write_text("{}")
     (folder / "vae/config.json").write_text(json.dumps({"block_out_channels": [4, 4, 4]}))
     write_header_only(folder / "unet/diffusion_pytorch_model.safetensors", UNET)
     write_header_only(folder / "vae/diffusion_pytorch_model.safetensors", {"conv.weight": [10]})

@@ -113,6 +113,17 @@ def test_what_is_no_lora_is_refused(tmp_path: Path) -> None:
     assert "holds no LoRA with kohya's keys" in problem(tmp_path / "other.safetensors")
 
 
+def test_the_file_with_diffusers_names_is_shown_the_one_beside_it(tmp_path: Path) -> None:
+    other = tmp_path / "dog.diffusers.safetensors"
+    save_file({"transformer.x.lora_A.weight": torch.ones(2, 2)}, other)
+    said = f"network.init_from={other}: holds no LoRA with kohya's keys (....lora_down.weight). "
+    assert start_problems(composed(given(other))) == [f"{said}Give another file."]
+    (tmp_path / "dog.safetensors").write_bytes(b"")
+    assert start_problems(composed(given(other))) == [
+        f"{said}The one with kohya's names lies beside it: network.init_from={tmp_path / 'dog.safetensors'}."
+    ]
+
+
 def test_a_file_of_other_layers_ends_the_run_with_a_sentence(tmp_path: Path, lora: Path) -> None:
     with pytest.raises(ConfigError, match=r"of its are not here .* Set network.layers to the groups"):
         train_small(tmp_path, *QUICK, given(lora), "network.layers=[attention]")
