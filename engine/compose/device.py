@@ -2,6 +2,8 @@
 
 import os
 
+_FIRST_WITH_BF16 = (8, 0)  # compute capability
+
 
 def visible_device(device: str) -> str | None:
     """The device that the option means on this machine, as torch names it; None where it is not there."""
@@ -24,6 +26,13 @@ def memory_of_gpu(device: str) -> int | None:
     if not device.startswith("cuda"):
         return None
     return torch.cuda.get_device_properties(device).total_memory
+
+
+def imitates_bf16(device: str) -> bool:
+    """Whether torch's name is that of a GPU older than bfloat16 (before Ampere)."""
+    import torch
+
+    return device.startswith("cuda") and torch.cuda.get_device_capability(device) < _FIRST_WITH_BF16
 
 
 def num_threads(threads: int | None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.compose.checkpoint import read_checkpoint
 from engine.compose.checkpoint_settings import level_notes, recipe_notes
-from engine.compose.device import memory_of_gpu, num_threads, visible_device
+from engine.compose.device import imitates_bf16, memory_of_gpu, num_threads, visible_device
 from engine.compose.memory import estimate_memory
 from engine.compose.memory_advice import memory_advice
 from engine.compose.plan import Plan, num_parameters
@@ -14,7 +14,7 @@ from engine.compose.prompts import drawing_notes, plan_drawing
 from engine.compose.run_id import run_folder, run_id
 from engine.compose.sources import lacks_recipe_encoder, lacks_recipe_image_encoder
 from engine.compose.weighted_captions import weight_notes, weight_problems
-from engine.config import ConfigError, LoRAConfig, RunConfig
+from engine.config import ConfigError, LoRAConfig, MixedPrecision, RunConfig
 from engine.config.sources import Sources
 from engine.data.batches import batch_groups
 from engine.data.buckets import BucketChoice, buckets_of, choose_bucket
@@ -78,6 +78,7 @@ def make_plan(run: RunConfig, sources: Sources, scan: Scan) -> Plan:
             *drawing_notes(run, drawing),
             *weight_notes(run, scan),
             *_enlarged(scan, choices),
+            *_precision_notes(run, device),
             *memory_advice(run, memory_of, capacity=memory_of_gpu(device)),
         ),
     )
@@ -89,6 +90,15 @@ def choose_buckets(scan: Scan) -> tuple[BucketChoice, ...]:
     return tuple(
         choose_bucket(picture.width, picture.height, buckets[id(picture.subset)]) for picture in scan.pictures
     )
+
+
+def _precision_notes(run: RunConfig, device: str) -> list[str]:
+    if run.training.mixed_precision is not MixedPrecision.bf16 or not imitates_bf16(device):
+        return []
+    return [
+        "training.mixed_precision=bf16: this GPU has no bfloat16 of its own and imitates it slowly. "
+        "training.mixed_precision=fp16 is fast on it"
+    ]
 
 
 def _total_steps(run: RunConfig, num_batches: int) -> int:

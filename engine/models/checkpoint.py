@@ -14,7 +14,7 @@ from engine.models.family import ModelFamily
 from engine.models.fingerprint import Fingerprints, model_fingerprints
 from engine.models.flux import load_flux
 from engine.models.locate import find_checkpoint
-from engine.models.parts import AlignedParts, PartsFolder, PartsSource
+from engine.models.parts import PartsFolder, PartsSource
 from engine.models.places import find_places, lies_in_parts
 from engine.models.quantize import QuantizingSource
 from engine.models.quiet import quiet_loading
@@ -55,8 +55,6 @@ def load_family(
              or an option does not go with it
     """
     source, fingerprints = _source(config), model_fingerprints(config)
-    if device.type == "cpu":
-        source = AlignedParts(source)
     if quantize is not Quantize.none:
         source = QuantizingSource(source, FAMILIES[config.family].denoiser, quantize, device=device)
         fingerprints = replace(fingerprints, base=f"{fingerprints.base}+{quantize.name}")

@@ -21,8 +21,6 @@ PartT = TypeVar("PartT", bound=nn.Module)
 SchedulerT = TypeVar("SchedulerT")
 TokenizerT = TypeVar("TokenizerT", bound="PreTrainedTokenizerBase")
 
-_ALIGNMENT = 64  # bytes: torch's own on a processor
-
 
 class PartsSource(Protocol):
     """A checkpoint in any layout, as its family asks for it; parts by their diffusers names."""
@@ -77,37 +75,6 @@ class PartsFolder:
         """The folder's scheduler."""
         found: SchedulerT = kind.from_pretrained(self.folder, subfolder="scheduler")  # type: ignore[attr-defined]
         return found
-
-
-class AlignedParts:
-    """A checkpoint for the processor, whose sums depend on where a weight begins; implements PartsSource.
-
-    A weight lies where it lay in its file, anywhere: it is copied to where torch would have put it, so that
-    a run does not depend on the file that its weights came in.
-    """
-
-    def __init__(self, source: PartsSource) -> None:
-        self._source = source
-
-    def has(self, name: str) -> bool:
-        """Whether the part is there."""
-        return self._source.has(name)
-
-    def model(self, kind: type[PartT], name: str, *, dtype: torch.dtype) -> PartT:
-        """A part, each of its weights at a multiple of 64 bytes."""
-        part = self._source.model(kind, name, dtype=dtype)
-        for tensor in (*part.parameters(), *part.buffers()):
-            if tensor.data_ptr() % _ALIGNMENT:
-                tensor.data = tensor.data.clone()
-        return part
-
-    def tokenizer(self, kind: type[TokenizerT], name: str) -> TokenizerT:
-        """A tokenizer."""
-        return self._source.tokenizer(kind, name)
-
-    def scheduler(self, kind: type[SchedulerT]) -> SchedulerT:
-        """The scheduler."""
-        return self._source.scheduler(kind)
 
 
 def load_folder(kind: type[PartT], folder: Path, *, said: str, dtype: torch.dtype) -> PartT:

@@ -48,7 +48,7 @@ def test_groups_take_what_the_model_recommends() -> None:
     )
     assert len(demo.network.layers) == 5 and len(sd15.network.layers) == 3
     flux = composed("model=flux_dev", "dataset.path=x")
-    assert [run.training.mixed_precision.name for run in (demo, sd15, flux)] == ["no", "no", "bf16"]
+    assert [run.training.mixed_precision.name for run in (demo, sd15, flux)] == ["no", "bf16", "bf16"]
     assert [run.training.gradient_checkpointing for run in (demo, sd15, flux)] == [False, False, True]
     assert (flux.sampling.sampler.name, flux.sampling.steps, flux.sampling.guidance_scale) == (
         "flow_euler",

@@ -155,14 +155,10 @@ def test_the_frozen_weights_are_counted_in_the_run_s_precision_and_the_vae_in_fl
     tmp_path: Path,
 ) -> None:
     checkpoint = write_checkpoint(tmp_path / "m")
-    run = composed("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x")
+    model = ("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x")
+    run = composed(*model, "training.mixed_precision=no")
     assert part_sizes(run.model) == {"unet": 32 + 1 + 1 + 216 + 4 + 144, "vae": 10, "text_encoder": 10}
-    halved = composed(
-        "model=sd15",
-        f"model.checkpoint={checkpoint}",
-        "dataset.path=x",
-        "training.mixed_precision=bf16",
-    )
+    halved = composed(*model)
     sizes = {"unet": 1000, "vae": 10, "text_encoder": 100}
     assert base_bytes(run, sizes) == 4 * 1110
     assert base_bytes(halved, sizes) == 2 * 1100 + 4 * 10
@@ -183,7 +179,8 @@ def test_encoders_and_denoiser_are_counted_one_after_the_other(
     monkeypatch.setattr(memory, "_steps", lambda *args: [lora_step([], half=False)])
 
     def found(device: str, *overrides: str) -> MemoryEstimate:
-        run = composed("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x", *overrides)
+        exact = "training.mixed_precision=no"
+        run = composed("model=sd15", f"model.checkpoint={checkpoint}", "dataset.path=x", exact, *overrides)
         return estimate_memory(run, trained=0, scan=None, choices=[], latent_factor=8, device=device)  # type: ignore[arg-type]
 
     gpu = found("cuda:0")

@@ -10,7 +10,9 @@ from rich.console import Console
 from toys import composed, write_checkpoint, write_header_only
 
 from engine.compose.checkpoint import Layer, checkpoint_problems, read_checkpoint
+from engine.compose.device import imitates_bf16
 from engine.compose.plan import num_parameters, plan_lines, print_plan
+from engine.compose.planning import _precision_notes
 from engine.compose.preflight import disk_problems, preflight
 from engine.config import ConfigError, Family, LayerGroup, LoRAConfig, RunConfig
 from engine.config.sources import Sources
@@ -225,6 +227,16 @@ def test_gpu_that_is_not_there_is_refused_by_the_devices_of_torch(
     assert disk_problems(composed(checkpoint, "training.mixed_precision=fp16")) == [
         "training.mixed_precision=fp16: needs a GPU, and torch sees none here. Use bf16 or no."
     ]
+
+
+def test_a_gpu_older_than_bfloat16_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: (7, 5))
+    assert imitates_bf16("cuda:0") and not imitates_bf16("cpu")
+    (note,) = _precision_notes(composed("training.mixed_precision=bf16"), "cuda:0")
+    assert note.startswith("training.mixed_precision=bf16: this GPU has no bfloat16")
+    assert _precision_notes(composed("training.mixed_precision=fp16"), "cuda:0") == []
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: (8, 6))
+    assert _precision_notes(composed("training.mixed_precision=bf16"), "cuda:0") == []
 
 
 def test_tensorboard_is_refused_where_it_is_not_installed(

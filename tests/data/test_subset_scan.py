@@ -249,7 +249,7 @@ def test_every_option_of_a_subset_reaches_its_pictures(photos: Path) -> None:
         ("datasets: [{subsets: [{image_dir: dogs}, {metadata_file: m.json}]}]", "its subsets are of several kinds: dreambooth (1) and metadata (2). Give each kind its own datasets."),
         ("datasets: [{subsets: [{metadata_file: m.json, is_reg: true}]}]", "is_reg=true: a metadata subset takes no regularisation pictures. Leave it out."),
         ("datasets: [{subsets: [{image_dir: dogs, network_multiplier: 0.5}]}]", "network_multiplier=0.5: unknown key. Leave it out."),
-        ("datasets: [{subsets: [{image_dir: dogs, conditioning_data_dir: m}]}]", "conditioning_data_dir=\"m\": unknown key. Leave it out."),
+        ("datasets: [{subsets: [{image_dir: dogs, conditioning_data_dir: m}]}]", "conditioning_data_dir=\"m\": unknown key (did you mean mask_dir?)."),
         ("datasets: [{resolution: 60, enable_bucket: false, subsets: [{image_dir: dogs}]}]", "datasets 1: resolution=60: not a multiple of 8."),
         ("datasets: [{subsets: [{image_dir: dogs, validation_split: 1.0}]}]", "subset 1: validation_split=1: nothing is left to train on. Lower it."),
         ("datasets: [{subsets: [{image_dir: dogs, alpha_mask: true, mask_dir: m}]}]", "alpha_mask and a folder of masks: two masks for one picture."),

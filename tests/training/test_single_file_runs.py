@@ -1,8 +1,12 @@
 """A run on a single file writes the LoRA of the run on its folder, from the command line, in each family.
 
 The command is train.py's own main, in a process of its own; only the shipped settings, which are of the
-published sizes, give way to the toy's (toy_settings.py). One line of the LoRA's metadata is not equal:
-ss_sd_model_name is the name of the file, or that of the folder.
+published sizes, give way to the toy's (toy_settings.py). Two things are not equal to the byte:
+
+- ss_sd_model_name, one line of the LoRA's metadata, is the name of the file, or that of the folder;
+- on a processor, sums depend on where in memory a weight begins, and weights lie where they lay in their
+  files. So the bytes are compared with weights copied to memory of their own, and as they are within
+  rounding.
 """
 
 import json
@@ -48,6 +52,7 @@ SMALL = (
     "tracking.wandb=disabled",
 )
 NAME = "ss_sd_model_name"
+ROUNDING = 1e-3  # of weights up to 0.03; found after three steps of 0.01: 2e-4 at most, in SDXL
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +92,12 @@ def _write_anima_parts(folder: Path) -> list[str]:
     return [f"model.{option}={folder.parent / option}.safetensors" for option in ("vae", "qwen3")]
 
 
-def _train(recipe: str, desk: Path, name: str, *options: str) -> Path:
+def _train(recipe: str, desk: Path, name: str, *options: str, is_copied: bool = True) -> Path:
     """The LoRA file of a run; it has a folder and a cache of its own."""
     places = (f"output_dir={desk / name}", f"cache_dir={desk / name / 'cache'}")
     command = (f"model={recipe}", *SMALL, *places, *options)
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(desk / "configs"), *command],
+        [sys.executable, str(PROGRAM), str(desk / "configs"), str(int(is_copied)), *command],
         cwd=desk,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -121,6 +126,7 @@ def test_a_run_on_a_file_writes_the_lora_of_the_run_on_its_folder(
     on_file = (pictures, f"model.checkpoint={tmp_path / 'model.safetensors'}", *lacking)
     whole = _train(recipe, tmp_path, "of_folder", pictures, f"model.checkpoint={tmp_path / 'folder'}")
     single = _train(recipe, tmp_path, "of_file", *on_file)
+    plain = _train(recipe, tmp_path, "as_it_lies", *on_file, is_copied=False)
 
     (header, data), (other_header, other_data) = _header_and_data(whole), _header_and_data(single)
     names = header["__metadata__"].pop(NAME), other_header["__metadata__"].pop(NAME)
@@ -128,5 +134,7 @@ def test_a_run_on_a_file_writes_the_lora_of_the_run_on_its_folder(
     assert list(header.items()) == list(other_header.items())  # in the same order, at the same places
     assert data == other_data
 
-    learnt = load_file(whole)
-    assert any(value.any() for key, value in learnt.items() if key.endswith("lora_up.weight"))
+    one, two = load_file(whole), load_file(plain)
+    assert one.keys() == two.keys()
+    assert max(float((one[key] - two[key]).abs().max()) for key in one) < ROUNDING
+    assert any(value.any() for key, value in one.items() if key.endswith("lora_up.weight"))
