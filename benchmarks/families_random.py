@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # recipe -> the folder of published settings, and the settings of a model that is small enough for a test
 RECIPES = {
     "sd15": "sd1",
+    "sd21": "sd2",
     "sdxl": "sdxl",
     "sd35_medium": "sd35_medium",
     "flux_dev": "flux_dev",
@@ -40,6 +41,13 @@ TINY: dict[str, dict[str, object]] = {
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
         "layers_per_block": 1,
         "attention_head_dim": 4,
+    },
+    "sd21": {
+        **_TINY_UNET,
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+        "layers_per_block": 1,
+        "attention_head_dim": [2, 4],
     },
     "sdxl": {
         **_TINY_UNET,
@@ -152,7 +160,7 @@ def random_batch(family: ModelFamily, model: ModelConfig, *, denoiser: nn.Module
 
 def tiny_side(recipe: str) -> int:
     """Pixels of a picture for the tiny models."""
-    return 64 if recipe in ("sd15", "sdxl") else 128
+    return 64 if recipe in ("sd15", "sd21", "sdxl") else 128
 
 
 def _random_text(model: ModelConfig, denoiser: nn.Module) -> dict[str, Tensor]:

@@ -105,7 +105,7 @@ def test_a_toy_step_keeps_what_is_estimated(recipe: str, checkpointing: bool) ->
         assert bool(found.blocks) == checkpointing
 
 
-@pytest.mark.parametrize("recipe", ["sd15", "sdxl", "sd35_medium", "flux_dev", "anima"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_every_group_of_layers_is_counted(recipe: str) -> None:
     for checkpointing in (False, True):
         groups = [
