@@ -50,9 +50,10 @@ def _own_problems(plan: SweepPlan) -> Iterator[str]:
     for dimension in plan.space.dimensions:
         if dimension.key.split(".")[0] in OWN_KEYS:
             yield f"{dimension.key}: nothing to search, since it does not change the run. Give one value."
-    if plan.folder.is_file():
+    misnamed = name_problems(plan.name)
+    if not misnamed and plan.folder.is_file():
         yield f"hydra.sweeper.study={plan.name}: {plan.folder} is a file. Give another name, or move it away."
-    yield from name_problems(plan.name)
+    yield from misnamed
     yield from settings_problems(plan.settings)
 
 

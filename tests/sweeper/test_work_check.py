@@ -37,6 +37,15 @@ def told(*typed: str, change: Callable[[SweeperConfig], None] | None = None) -> 
     return list(caught.value.problems)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "", " a", "/tmp/x", "a:b", "a*", "a\nb", "x" * 101])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    problems = told("network.rank=4,8", change=lambda settings: setattr(settings, "study", name))
+    assert problems == [
+        f"hydra.sweeper.study={name}: it names a folder. Use letters, digits, dots and dashes, at most 100."
+    ]
+
+
 def test_a_choice_that_breaks_a_rule_is_named_once_alone_whatever_stands_beside_it() -> None:
     assert told("network.rank=0,4", "seed=1,2", "optimizer.lr=1e-3,1e-2") == [
         "network.rank=0: out of range. Give at least 1."

@@ -39,15 +39,6 @@ def test_study_is_named_by_the_run_and_what_is_searched(typed: tuple[str, ...], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a/b", "..", ".", "", " a", "/tmp/x", "a:b", "a*", "a\nb", "x" * 101])
-def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
-    told = refusal("network.rank=4,8", change=lambda settings: setattr(settings, "study", name))
-    assert told == [
-        f"hydra.sweeper.study={name}: it names a folder. Use letters, digits, dots and dashes, at most 100."
-    ]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "share", "search", "in_all"),
     [
