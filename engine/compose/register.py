@@ -13,9 +13,10 @@ NETWORKS: dict[str, type[NetworkConfig]] = {"lora": LoRAConfig}  # /schema/netwo
 def register() -> None:
     """Fill the ConfigStore and register the resolvers; may be called again."""
     store = ConfigStore.instance()
-    store.store(group="schema", name="run", node=RunConfig)
-    for name, schema in NETWORKS.items():
-        store.store(group="schema/network", name=name, node=schema)
+    if "schema" not in store.repo:  # each time it takes 30 ms
+        store.store(group="schema", name="run", node=RunConfig)
+        for name, schema in NETWORKS.items():
+            store.store(group="schema/network", name=name, node=schema)
     OmegaConf.register_new_resolver("bucket_side", bucket_side, replace=True)
     OmegaConf.register_new_resolver("unless_given", unless_given, replace=True)
     OmegaConf.register_new_resolver("times", times, replace=True)
