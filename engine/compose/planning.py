@@ -97,7 +97,7 @@ def _precision_notes(run: RunConfig, device: str) -> list[str]:
         return []
     return [
         "training.mixed_precision=bf16: this GPU has no bfloat16 of its own and imitates it slowly. "
-        "training.mixed_precision=fp16 is fast on it"
+        "Try training.mixed_precision=fp16"
     ]
 
 
